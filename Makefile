@@ -1,0 +1,56 @@
+# Every target sets up what it needs; a repeated run starts at once. `make help` lists the targets.
+
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+SYNCED := .venv/.synced
+UV_VERSION := 0.13.9
+# uv from PATH, else a private copy that nothing outside this checkout sees.
+UV := $(or $(shell command -v uv 2>/dev/null),.attune/uv/bin/uv)
+# Further arguments for pytest: make test ARGS="-k close"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status migrate test chaos check proto clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
+
+setup: $(SYNCED) ## make the virtual environment (Python 3.11 or newer, locked versions)
+
+$(SYNCED): pyproject.toml uv.lock | $(UV)
+	@echo "Setting up the virtual environment in .venv …"
+	@VIRTUAL_ENV= $(UV) sync --frozen --quiet
+	@touch $@
+
+.attune/uv/bin/uv:
+	@echo "uv is not on PATH; getting uv $(UV_VERSION) into .attune/uv …"
+	@python3 -c 'import sys; sys.exit("Attune needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@rm -rf .attune/uv && mkdir -p .attune
+	@{ python3 -m venv .attune/uv && .attune/uv/bin/python -m pip install --quiet uv==$(UV_VERSION); } \
+		|| { rm -rf .attune/uv; python3 -m pip install --quiet --target .attune/uv uv==$(UV_VERSION); }
+
+demo: setup ## set everything up, run one whole review cycle, print its results, leave the stack up
+	@./attune demo
+
+up: setup ## start the local stack
+	@./attune up
+
+down: setup ## stop the local stack; its data stays in .attune/
+	@./attune down
+
+status: setup ## show the processes and addresses of the local stack
+	@./attune status
+
+migrate: setup ## bring the schemas of the running stack's database up to date
+	@$(PYTHON) -m deploy.local.migrate
+
+test: setup ## run all tests but benches and whole campaigns; the chaos smoke last, on a stack of its own
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --ignore=tests/chaos --ignore=tests/bench $(ARGS) tests
+	@[ ! -d tests/chaos ] || $(PYTHON) -m pytest tests/chaos -m smoke $(ARGS)
+
+chaos: setup ## run the whole fault campaigns
+	@$(PYTHON) -m pytest tests/chaos $(ARGS)
+
+clean: setup ## stop the stack and delete its data, the logs and the keys
+	@./attune down
+	@rm -rf .attune
