@@ -1,0 +1,1 @@
+"""Reviews: templates, cycles, stages, participants, raters, tasks, submissions, sign-offs, appeals, interviews."""

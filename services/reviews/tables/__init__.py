@@ -1,0 +1,34 @@
+"""Every table of the schema `reviews`; import them from here."""
+
+from services.reviews.tables.cycle import cycle, cycle_day, stage
+from services.reviews.tables.definition import cycle_schedule, form, template, template_version
+from services.reviews.tables.outcome import actual, appeal, interview, provider
+from services.reviews.tables.participant import participant, rater
+from services.reviews.tables.registry import SCHEMA, metadata
+from services.reviews.tables.task import OWED, sign_off, submission, task
+
+SYSTEM_TABLES = frozenset({"cycle", "event", "event_cursor", "parked_event", "audit_entry", "audit_seal"})
+"""Tables that the role `reviews_system` reads across tenants."""
+
+__all__ = [
+    "OWED",
+    "SCHEMA",
+    "SYSTEM_TABLES",
+    "actual",
+    "appeal",
+    "cycle",
+    "cycle_day",
+    "cycle_schedule",
+    "form",
+    "interview",
+    "metadata",
+    "participant",
+    "provider",
+    "rater",
+    "sign_off",
+    "stage",
+    "submission",
+    "task",
+    "template",
+    "template_version",
+]

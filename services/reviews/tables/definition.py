@@ -1,0 +1,79 @@
+"""Templates, their versions, forms and cycle schedules."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
+
+from services.reviews.tables.registry import (
+    HASH,
+    created,
+    document,
+    foreign,
+    instant,
+    key,
+    metadata,
+    reference,
+    tenant,
+    text,
+    updated,
+)
+
+template = Table(
+    "template",
+    metadata,
+    tenant(),
+    key(),
+    text("name"),
+    text("state", "draft"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("published_version", Integer, nullable=False, server_default="0"),
+    Column("etag", Integer, nullable=False, server_default="1"),
+    created(),
+    updated(),
+)
+
+template_version = Table(
+    "template_version",
+    metadata,
+    tenant(),
+    key("template_id"),
+    Column("version", Integer, primary_key=True),
+    document("body"),
+    Column("content_hash", HASH, nullable=False),
+    instant("published_at"),
+    created(),
+    foreign(["template_id"], "template", ["id"]),
+)
+
+form = Table(
+    "form",
+    metadata,
+    tenant(),
+    key(),
+    Column("content_hash", HASH, nullable=False),
+    document("body"),
+    reference("template_id", nullable=True),
+    Column("template_version", Integer, nullable=False, server_default="0"),
+    document("labels"),
+    created(),
+    Index("ix_form_content_hash", "tenant_id", "content_hash", unique=True),
+)
+
+cycle_schedule = Table(
+    "cycle_schedule",
+    metadata,
+    tenant(),
+    key(),
+    text("name"),
+    text("state", "active"),
+    text("kind"),
+    Column("launch_day", Integer, nullable=False, server_default="1"),
+    text("zone"),
+    reference("owner_id"),
+    document("definition"),
+    document("copy_policy"),
+    Column("launch", Boolean, nullable=False, server_default="true"),
+    instant("last_nominal_at"),
+    Column("last_reason", Text, nullable=False, server_default=""),
+    Column("version", Integer, nullable=False, server_default="1"),
+    created(),
+    updated(),
+)

@@ -1,0 +1,67 @@
+"""Who is judged in a cycle, and by whom."""
+
+from sqlalchemy import Column, Date, Index, Integer, Numeric, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.reviews.tables.registry import (
+    created,
+    instant,
+    key,
+    metadata,
+    reference,
+    tenant,
+    text,
+    updated,
+)
+
+participant = Table(
+    "participant",
+    metadata,
+    tenant(),
+    key(),
+    reference("cycle_id"),
+    reference("employee_id"),
+    text("state", "enrolled"),
+    text("code"),
+    text("name", ""),
+    Column("department_path", ARRAY(Uuid), nullable=False, server_default="{}"),
+    Column("department_names", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("manager_chain", ARRAY(Uuid), nullable=False, server_default="{}"),
+    Column("dotted_manager_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
+    Column("project_lead_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
+    text("post", ""),
+    text("level", ""),
+    Column("group_ids", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("hired_on", Date),
+    Column("left_on", Date),
+    reference("form_id", nullable=True),
+    Column("findings", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("opinion", Text),
+    text("reason", ""),
+    instant("result_released_at"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    created(),
+    updated(),
+    Index("uq_participant_employee", "tenant_id", "cycle_id", "employee_id", unique=True),
+    Index("ix_participant_page", "tenant_id", "cycle_id", "id"),
+)
+
+rater = Table(
+    "rater",
+    metadata,
+    tenant(),
+    key(),
+    reference("cycle_id"),
+    reference("participant_id"),
+    text("relation"),
+    reference("rater_id"),
+    text("state", "approved"),
+    Column("weight", Numeric, nullable=False, server_default="1"),
+    reference("proposed_by", nullable=True),
+    reference("decided_by", nullable=True),
+    text("reason", ""),
+    Column("version", Integer, nullable=False, server_default="1"),
+    updated(),
+    Index("uq_rater", "tenant_id", "participant_id", "relation", "rater_id", unique=True),
+    Index("ix_rater_person", "tenant_id", "rater_id", "cycle_id"),
+)
