@@ -1,0 +1,1 @@
+"""How Attune is deployed: the embedded stack, the image, the chart."""

@@ -1,0 +1,98 @@
+"""Where the embedded stack keeps its files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# A unix socket's path may have 107 bytes on Linux and 103 on macOS.
+SOCKET_PATH_LIMIT = 100
+SOCKET_NAME = ".s.PGSQL.5432"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths below one data directory."""
+
+    root: Path
+
+    @staticmethod
+    def at(data_dir: Path | str) -> Layout:
+        """The layout below a data directory, made absolute."""
+        return Layout(Path(data_dir).expanduser().resolve())
+
+    @staticmethod
+    def default() -> Layout:
+        """`.attune` in the checkout, or where ATTUNE_DATA_DIR says."""
+        return Layout.at(os.environ.get("ATTUNE_DATA_DIR") or REPOSITORY / ".attune")
+
+    @property
+    def state_file(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def progress_file(self) -> Path:
+        return self.root / "progress.jsonl"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def public_keys(self) -> Path:
+        return self.keys / "public"
+
+    @property
+    def binaries(self) -> Path:
+        return self.root / "bin"
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def temporal(self) -> Path:
+        return self.root / "temporal"
+
+    @property
+    def redis(self) -> Path:
+        return self.root / "redis"
+
+    @property
+    def socket_dir(self) -> Path:
+        """The directory of PostgreSQL's socket: below the data directory, or a short temporary one when that is too long."""
+        near = self.root / "run"
+        if len(os.fsencode(near / SOCKET_NAME)) < SOCKET_PATH_LIMIT:
+            return near
+        short_name = f"attune-{os.getuid()}-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:10]}"
+        temporary = Path(tempfile.gettempdir()) / short_name
+        return temporary if len(os.fsencode(temporary / SOCKET_NAME)) < SOCKET_PATH_LIMIT else Path("/tmp") / short_name  # noqa: S108 - the only short path there is
+
+    def log(self, name: str) -> Path:
+        """The log of one process."""
+        return self.logs / f"{name}.log"
+
+    def make(self) -> None:
+        """Make the directories; only their owner may enter the keys."""
+        for directory in (self.root, self.logs, self.binaries, self.temporal, self.redis):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.keys.mkdir(mode=0o700, exist_ok=True)
+        self.public_keys.mkdir(exist_ok=True)
+
+    def rotate_logs(self) -> None:
+        """Keep the log of the run before as `<process>.log.1`."""
+        for log in self.logs.glob("*.log"):
+            log.replace(log.with_name(log.name + ".1"))

@@ -1,0 +1,122 @@
+"""Brings the database up to date: the database itself, roles and schemas, then each service's own migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import asyncpg
+
+from deploy.local.environment import DATABASE, SERVICES, Wiring, migration_environment
+from deploy.local.layout import REPOSITORY, Layout
+from deploy.local.state import read_state
+
+BOOTSTRAP = REPOSITORY / "deploy" / "bootstrap.sql"
+ROLES = tuple(f"{service}_{role}" for service in SERVICES for role in ("owner", "app", "system"))
+# Beside the data that it speaks of: with them it is deleted.
+_STAMP_NAME = "attune.migrated"
+
+
+class MigrationFailed(Exception):
+    """A service could not migrate; the message holds the end of its output."""
+
+
+def new_role_passwords() -> dict[str, str]:
+    """A random password for every role, for a server that asks for one."""
+    return {role: secrets.token_urlsafe(24) for role in ROLES}
+
+
+async def prepare_database(wiring: Wiring, inherited: Mapping[str, str], report: Callable[[str], None]) -> bool:
+    """Bootstrap and migrate; false when the embedded database was brought to these very migrations before."""
+    stamp = wiring.layout.postgres / _STAMP_NAME
+    digest = _digest()
+    embedded = not wiring.role_passwords
+    if embedded and stamp.exists() and stamp.read_text() == digest:
+        return False
+    report("making roles and schemas …")
+    await bootstrap(wiring)
+    report("migrating " + ", ".join(SERVICES) + " …")
+    await migrate_all(wiring, inherited)
+    if embedded:
+        stamp.write_text(digest)
+    return True
+
+
+async def bootstrap(wiring: Wiring) -> None:
+    """Make the database, its roles and schemas; repeatable."""
+    server = await asyncpg.connect(wiring.admin_url)
+    try:
+        if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
+            await server.execute(f'CREATE DATABASE "{DATABASE}"')
+    finally:
+        await server.close()
+    database = await asyncpg.connect(wiring.admin_database_url())
+    try:
+        await database.execute(BOOTSTRAP.read_text())
+        for role, password in wiring.role_passwords.items():
+            await database.execute(f"ALTER ROLE {role} PASSWORD '{password}'")
+    finally:
+        await database.close()
+
+
+async def migrate_all(wiring: Wiring, inherited: Mapping[str, str]) -> None:
+    """Run every service's migrations side by side. Raises MigrationFailed with the output of those that failed."""
+    complaints = await asyncio.gather(*(_migrate(wiring, service, inherited) for service in SERVICES))
+    if any(complaints):
+        raise MigrationFailed("\n".join(filter(None, complaints)))
+
+
+async def _migrate(wiring: Wiring, service: str, inherited: Mapping[str, str]) -> str:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"services.{service}", "migrate",
+        cwd=REPOSITORY, env=migration_environment(wiring, service, inherited),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        output, _ = await child.communicate()
+    except asyncio.CancelledError:
+        if child.returncode is None:
+            child.kill()
+        raise
+    wiring.layout.log(f"migrate-{service}").write_bytes(output)
+    if child.returncode == 0:
+        return ""
+    return f"{service} could not migrate:\n" + "\n".join(output.decode(errors="replace").splitlines()[-20:])
+
+
+def _digest() -> str:
+    """What the schemas are made from."""
+    total = hashlib.sha256()
+    for file in _sources():
+        total.update(str(file.relative_to(REPOSITORY)).encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()
+
+
+def _sources() -> Iterable[Path]:
+    yield BOOTSTRAP
+    for service in SERVICES:
+        yield from sorted((REPOSITORY / "services" / service / "migrations").rglob("*.py"))
+    yield from sorted((REPOSITORY / "services" / "runtime").rglob("*.py"))
+
+
+def main() -> int:
+    """Migrate the database of the running stack."""
+    layout = Layout.default()
+    state = read_state(layout)
+    if state is None or not state.is_current():
+        print("the stack is not running; start it with ./attune up", file=sys.stderr)  # noqa: T201 - a command's output
+        return 1
+    wiring = state.wiring()
+    asyncio.run(bootstrap(wiring))
+    asyncio.run(migrate_all(wiring, os.environ))
+    print("schemas are up to date")  # noqa: T201 - a command's output
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

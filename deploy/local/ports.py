@@ -1,0 +1,77 @@
+"""The ports of the local stack: the documented ones, or a free one where another program listens."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from typing import Literal
+
+PortMode = Literal["standard", "free"]
+LOOPBACK = "127.0.0.1"
+
+STANDARD: Mapping[str, int] = {
+    "gateway": 8080,
+    "people": 50051,
+    "goals": 50052,
+    "reviews": 50053,
+    "scoring": 50054,
+    "notify": 50055,
+    "engine": 50056,
+    "temporal": 7233,
+    "temporal_ui": 8233,
+    "redis": 6379,
+    "people_metrics": 9051,
+    "goals_metrics": 9052,
+    "reviews_metrics": 9053,
+    "scoring_metrics": 9054,
+    "notify_metrics": 9055,
+    "bridge_metrics": 9056,
+    "worker_metrics": 9057,
+    "gateway_metrics": 9080,
+}
+# Temporal's services talk to one another here; nobody else does, so any free port will do.
+INTERNAL: tuple[str, ...] = tuple(
+    f"temporal_{service}_{use}"
+    for service in ("frontend", "history", "matching", "worker")
+    for use in ("grpc", "membership")
+    if (service, use) != ("frontend", "grpc")
+)
+
+# Below the range from which the kernel takes the ports of outgoing connections, so that nothing takes a port
+# while its process restarts.
+_FREE_RANGE = range(20_000, 32_000)
+
+
+def choose(mode: PortMode, kept: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
+    """A port for every name, and a sentence for every documented port that was busy.
+
+    `kept` are the ports of the run before, taken again where they are still free, so that addresses stay the same.
+    """
+    chosen: dict[str, int] = {}
+    moved: list[str] = []
+    with ExitStack() as held:
+        for name in (*STANDARD, *INTERNAL):
+            wanted = STANDARD.get(name) if mode == "standard" else None
+            port = _hold_first(held, [*([wanted] if wanted else []), *([kept[name]] if name in kept else [])])
+            if wanted and port != wanted:
+                moved.append(f"port {wanted} ({name}) is busy; using {port}")
+            chosen[name] = port
+    return chosen, moved
+
+
+def _hold_first(held: ExitStack, candidates: Iterable[int]) -> int:
+    """Bind the first free port of the candidates, else a random free one; it is held until all are chosen."""
+    tries = (*candidates, *random.sample(_FREE_RANGE, 200))
+    for port in tries:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            listener.close()
+            continue
+        held.enter_context(listener)
+        return port
+    raise OSError("no free port found on the loopback interface")

@@ -1,0 +1,117 @@
+"""The processes of the stack as a table: what each runs, what it needs first, how one sees that it is ready."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+
+from deploy.local import postgres, probes, redis, temporal
+from deploy.local.child import Program
+from deploy.local.environment import SERVICES, Wiring, process_environment
+from deploy.local.temporal_binary import TemporalBinary
+
+# Not a process: roles, schemas and migrations.
+DATABASE_STEP = "database"
+
+# What must be ready before a step begins. The order of the keys is the order in which a person reads them.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "postgres": (),
+    "redis": (),
+    "temporal": (),
+    DATABASE_STEP: ("postgres",),
+    **dict.fromkeys(SERVICES, (DATABASE_STEP, "redis")),
+    "gateway": SERVICES,
+    "worker": ("temporal", *SERVICES),
+    "bridge": ("temporal", *SERVICES),
+}
+PROCESSES = tuple(step for step in NEEDS if step != DATABASE_STEP)
+
+# The groups in which processes are stopped, each together: what others call ends after its callers.
+STOP_ORDER: tuple[tuple[str, ...], ...] = (
+    ("gateway", "worker", "bridge"),
+    SERVICES,
+    ("temporal", "redis"),
+    ("postgres",),
+)
+
+_MODULES: Mapping[str, str] = {
+    **{service: f"services.{service}" for service in SERVICES},
+    "gateway": "services.gateway",
+    "worker": "workflows.worker",
+    "bridge": "workflows.bridge",
+}
+
+
+def with_needs(wanted: frozenset[str]) -> frozenset[str]:
+    """The wanted steps and all that they need. Raises ValueError for a name that is none."""
+    unknown = wanted - NEEDS.keys()
+    if unknown:
+        raise ValueError(f"unknown process: {', '.join(sorted(unknown))}; known are {', '.join(NEEDS)}")
+    everything = wanted
+    while (grown := everything.union(*(NEEDS[step] for step in everything))) != everything:
+        everything = grown
+    return everything
+
+
+def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Program:
+    """One of Attune's own processes."""
+    ports = wiring.ports
+    ready: Mapping[str, probes.Probe] = {
+        **{service: probes.grpc_serving(ports[service]) for service in SERVICES},
+        "gateway": probes.http_ok(ports["gateway"], "/readyz"),
+        "worker": probes.listening(ports["worker_metrics"]),
+        "bridge": probes.grpc_serving(ports["engine"]),
+    }
+    answers_at = {"worker": "worker_metrics", "bridge": "engine"}.get(name, name)
+    return Program(
+        name=name,
+        command=(sys.executable, "-m", _MODULES[name]),
+        environment=process_environment(wiring, name, inherited),
+        ready=ready[name],
+        log=wiring.layout.log(name),
+        address=wiring.address(answers_at),
+    )
+
+
+def postgres_program(wiring: Wiring, inherited: Mapping[str, str]) -> Program:
+    """The embedded PostgreSQL; SIGINT is its fast shutdown."""
+    layout = wiring.layout
+    return Program(
+        name="postgres",
+        command=postgres.command(layout),
+        environment=process_environment(wiring, "postgres", inherited),
+        ready=probes.postgres_answers(postgres.superuser_url(layout)),
+        log=layout.log("postgres"),
+        address=wiring.address("postgres"),
+        stop_signal=signal.SIGINT,
+        patience_seconds=30.0,
+        user=postgres.system_user(),
+        before_start=lambda: postgres.reap(layout),
+    )
+
+
+def redis_program(wiring: Wiring, server: str | None, inherited: Mapping[str, str]) -> Program:
+    """Redis or its stand-in."""
+    return Program(
+        name="redis",
+        command=redis.command(wiring.layout, wiring.ports["redis"], server),
+        environment=process_environment(wiring, "redis", inherited),
+        ready=probes.listening(wiring.ports["redis"]),
+        log=wiring.layout.log("redis"),
+        address=wiring.address("redis"),
+        patience_seconds=3.0,
+    )
+
+
+def temporal_program(wiring: Wiring, binary: TemporalBinary, inherited: Mapping[str, str]) -> Program:
+    """The embedded Temporal server."""
+    return Program(
+        name="temporal",
+        command=temporal.command(wiring.layout, wiring.ports, binary),
+        environment=process_environment(wiring, "temporal", inherited),
+        ready=probes.grpc_serving(wiring.ports["temporal"], temporal.HEALTH_SERVICE),
+        log=wiring.layout.log("temporal"),
+        address=wiring.address("temporal"),
+        patience_seconds=15.0,
+    )

@@ -1,0 +1,203 @@
+"""The local stack as seen from outside: start it, stop it, ask it, kill parts of it. Used by the CLI, tests and chaos."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from deploy.local import leftovers, programs
+from deploy.local.environment import Wiring, process_environment
+from deploy.local.layout import REPOSITORY, Layout
+from deploy.local.ports import PortMode
+from deploy.local.state import Progress, StackState, read_progress, read_state
+from deploy.local.supervisor import lock
+
+_LOOK_AGAIN_SECONDS = 0.05
+# Stopping waits for every process's patience, PostgreSQL's last.
+_STOP_LIMIT_SECONDS = 90.0
+
+
+class StackFailed(Exception):
+    """The stack could not do what was asked; the message says why."""
+
+
+class Stack:
+    """One stack in one data directory; any number run side by side with `ports="free"`.
+
+    A `tied` stack stops when the program that started it ends, however it ends; one that is not stays up.
+    `only` names the processes to start (what they need is added); `environment` overrides the caller's.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        ports: PortMode = "standard",
+        *,
+        only: Iterable[str] = programs.PROCESSES,
+        environment: Mapping[str, str] | None = None,
+        tied: bool = False,
+    ) -> None:
+        self.layout = Layout.at(data_dir) if data_dir else Layout.default()
+        self._ports: PortMode = ports
+        self._only = programs.with_needs(frozenset(only)) & frozenset((*programs.PROCESSES, programs.DATABASE_STEP))
+        self._environment = {**os.environ, **(environment or {})}
+        self._tied = tied
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def start(self, tell: Callable[[Progress], None] | None = None) -> bool:
+        """Start the stack unless it runs, follow its progress until it is ready; false when it ran already.
+
+        Raises StackFailed with the reason when it cannot start.
+        """
+        state = self._settled_state()
+        began = state is None
+        if began:
+            self._spawn()
+        self._follow(tell or (lambda _: None))
+        return began
+
+    def stop(self) -> bool:
+        """Stop the stack, or what a killed supervisor left of it; false when nothing ran."""
+        state = self.state()
+        identity = state.supervisor_identity() if state else None
+        supervisor = identity.process() if identity else None
+        if supervisor is None:
+            return self._end_leftovers()
+        supervisor.send_signal(signal.SIGTERM)
+        _until(lambda: not identity or not identity.is_alive(), _STOP_LIMIT_SECONDS, "the supervisor did not stop")
+        self._reap()
+        return True
+
+    def state(self) -> StackState | None:
+        """What the supervisor last wrote; it may be dead."""
+        return read_state(self.layout)
+
+    def running(self) -> StackState:
+        """The state of a stack whose supervisor runs. Raises StackFailed otherwise."""
+        state = self.state()
+        if state is None or not state.is_current():
+            raise StackFailed("the stack is not running; start it with ./attune up")
+        return state
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Wait until every process is ready, e.g. after a kill. Raises StackFailed when that takes too long."""
+        _until(lambda: self.running().all_ready(), seconds, "the stack did not become ready again")
+
+    def pid(self, name: str) -> int:
+        """The pid of a process of this stack. Raises StackFailed when it has none just now."""
+        process = self.running().processes.get(name)
+        if process is None or process.pid is None:
+            raise StackFailed(f"{name} is not running")
+        return process.pid
+
+    def kill(self, name: str) -> int:
+        """Kill a process (SIGKILL) and wait until it is gone; its pid. The supervisor starts it again."""
+        return self.signal(name, signal.SIGKILL)
+
+    def signal(self, name: str, which: signal.Signals) -> int:
+        """Send a signal to a process and, when that ends it, wait until it is gone; its pid."""
+        identity = self.running().identities().get(name)
+        if identity is None:
+            raise StackFailed(f"{name} is not running")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(identity.pid, which)
+        if which in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            _until(lambda: not identity.is_alive(), _STOP_LIMIT_SECONDS, f"{name} did not end")
+        return identity.pid
+
+    def address(self, name: str) -> str:
+        """Where a process answers: host and port, a URL for the gateway, Redis and PostgreSQL (superuser)."""
+        return self.wiring().address(name)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The environment that a process of this stack gets, for a program that acts in its place."""
+        return process_environment(self.wiring(), name, self._environment)
+
+    def wiring(self) -> Wiring:
+        """The addresses of the running stack."""
+        return self.running().wiring()
+
+    def _spawn(self) -> None:
+        self.layout.make()
+        with self.layout.log("supervisor").open("wb") as log:
+            self._supervisor = subprocess.Popen(
+                [
+                    sys.executable, "-m", "deploy.local.supervisor", "--data-dir", str(self.layout.root),
+                    "--ports", self._ports, "--only", ",".join(sorted(self._only)), *(["--tied"] if self._tied else []),
+                ],
+                cwd=REPOSITORY,
+                env={**self._environment, "PYTHONPATH": str(REPOSITORY)},
+                stdin=subprocess.PIPE if self._tied else subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _settled_state(self) -> StackState | None:
+        """The state of a running supervisor; one that is just stopping is waited for."""
+        deadline = time.monotonic() + _STOP_LIMIT_SECONDS
+        while (state := self.state()) is not None and state.is_current():
+            if state.state in ("starting", "ready"):
+                return state
+            if time.monotonic() > deadline:
+                raise StackFailed("the stack is stopping and does not end")
+            time.sleep(_LOOK_AGAIN_SECONDS)  # noqa: TID251 - a synchronous command waits here
+        return None
+
+    def _follow(self, tell: Callable[[Progress], None]) -> None:
+        """Pass on the progress of the running supervisor until the stack is ready."""
+        told = 0
+        while True:
+            state = self.state()
+            identity = state.supervisor_identity() if state else None
+            ended = identity is None or not identity.is_alive()
+            for line in read_progress(self.layout, identity.pid, told) if identity else ():
+                told += 1
+                tell(line)
+            if state and not ended and state.state == "ready":
+                return
+            if ended and not self._is_coming():
+                raise StackFailed(self._why(state))
+            time.sleep(_LOOK_AGAIN_SECONDS)  # noqa: TID251 - a synchronous command waits here
+
+    def _is_coming(self) -> bool:
+        """Whether the supervisor just started has yet to write its first state."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
+    def _why(self, state: StackState | None) -> str:
+        if state is not None and state.error:
+            return state.error
+        log = self.layout.log("supervisor")
+        words = log.read_text(errors="replace").strip() if log.exists() else ""
+        return f"the supervisor ended: {words or 'it was stopped or killed'}"
+
+    def _end_leftovers(self) -> bool:
+        if not self.layout.root.exists():
+            return False
+        try:
+            with lock(self.layout):
+                return bool(leftovers.end_leftovers(self.layout))
+        except BlockingIOError:
+            raise StackFailed("the supervisor has only just begun; try again") from None
+
+    def _reap(self) -> None:
+        """Collect the supervisor when it was our child."""
+        if self._supervisor is not None:
+            self._supervisor.wait()
+            if self._supervisor.stdin is not None:
+                self._supervisor.stdin.close()
+            self._supervisor = None
+
+
+def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise StackFailed(f"{otherwise} within {seconds:.0f} s")
+        time.sleep(_LOOK_AGAIN_SECONDS)  # noqa: TID251 - a synchronous command waits here

@@ -1,0 +1,154 @@
+"""The embedded Temporal server: its command, its configuration, and the namespace that Attune uses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from deploy.local.layout import Layout
+from deploy.local.ports import LOOPBACK
+from deploy.local.temporal_binary import TemporalBinary
+
+NAMESPACE = "attune"
+HEALTH_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
+_RETENTION = timedelta(days=30)
+_HISTORY_SHARDS = 4
+
+SEARCH_ATTRIBUTES: Mapping[str, IndexedValueType.ValueType] = {
+    **dict.fromkeys(
+        ("AttuneTenant", "AttuneCycle", "AttuneKind", "AttuneStage", "AttuneState"),
+        IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    ),
+    "AttuneDueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+
+DYNAMIC_CONFIG: Mapping[str, Any] = {
+    # The lateness of every timer; the default of 1 s would make second-long stages late.
+    "history.timerProcessorMaxTimeShift": "10ms",
+    # A run continued within a second of its start would wait for the rest of that second.
+    "history.workflowIdReuseMinimalInterval": "0s",
+    # Tests and rehearsals move time; nothing else may.
+    "frontend.WorkflowTimeSkippingEnabled": True,
+    # A namespace and attributes registered a moment ago are known at once.
+    "system.forceSearchAttributesCacheRefreshOnRead": True,
+}
+
+
+def command(layout: Layout, ports: Mapping[str, int], binary: TemporalBinary) -> tuple[str, ...]:
+    """The server in the foreground; the development server of Temporal's own command where that was found."""
+    if binary.kind == "server":
+        return (str(binary.path), "--config-file", str(layout.temporal / "server.json"), "--allow-no-auth", "start")
+    dynamic = (
+        part
+        for name, value in DYNAMIC_CONFIG.items()
+        for part in ("--dynamic-config-value", f"{name}={json.dumps(value)}")
+    )
+    return (
+        str(binary.path), "server", "start-dev", "--ip", LOOPBACK, "--port", str(ports["temporal"]),
+        "--ui-port", str(ports["temporal_ui"]), "--db-filename", str(layout.temporal / "dev.sqlite"),
+        "--log-level", "warn", *dynamic,
+    )  # fmt: skip
+
+
+def write_configuration(layout: Layout, ports: Mapping[str, int]) -> None:
+    """Write the configuration files of the plain server. JSON is YAML, which the server reads."""
+    dynamic = {name: [{"value": value}] for name, value in DYNAMIC_CONFIG.items()}
+    (layout.temporal / "dynamic.json").write_text(json.dumps(dynamic, indent=2))
+    (layout.temporal / "server.json").write_text(json.dumps(_configuration(layout, ports), indent=2))
+
+
+def _configuration(layout: Layout, ports: Mapping[str, int]) -> dict[str, Any]:
+    frontend = f"{LOOPBACK}:{ports['temporal']}"
+    store = {
+        "sql": {
+            "pluginName": "sqlite",
+            "databaseName": str(layout.temporal / "server.sqlite"),
+            "connectAddr": "localhost",
+            "connectProtocol": "tcp",
+            # synchronous 2 is FULL: what was acknowledged survives a kill.
+            "connectAttributes": {"mode": "rwc", "setup": "true", "journal_mode": "wal", "synchronous": "2"},
+            "maxConns": 1,
+            "maxIdleConns": 1,
+        }
+    }
+    return {
+        "log": {"stdout": True, "level": "warn"},
+        "persistence": {
+            "defaultStore": "sqlite",
+            "visibilityStore": "sqlite",
+            "numHistoryShards": _HISTORY_SHARDS,
+            "datastores": {"sqlite": store},
+        },
+        "global": {"membership": {"maxJoinDuration": "30s", "broadcastAddress": LOOPBACK}},
+        "services": {
+            service: {"rpc": _rpc(service, ports)} for service in ("frontend", "history", "matching", "worker")
+        },
+        "clusterMetadata": {
+            "enableGlobalNamespace": False,
+            "failoverVersionIncrement": 10,
+            "masterClusterName": "active",
+            "currentClusterName": "active",
+            "clusterInformation": {
+                "active": {
+                    "enabled": True,
+                    "initialFailoverVersion": 1,
+                    "rpcName": "frontend",
+                    "rpcAddress": frontend,
+                }
+            },
+        },
+        "publicClient": {"hostPort": frontend},
+        "dcRedirectionPolicy": {"policy": "noop"},
+        "dynamicConfigClient": {"filepath": str(layout.temporal / "dynamic.json"), "pollInterval": "60s"},
+    }
+
+
+def _rpc(service: str, ports: Mapping[str, int]) -> dict[str, Any]:
+    grpc_port = ports["temporal"] if service == "frontend" else ports[f"temporal_{service}_grpc"]
+    return {
+        "grpcPort": grpc_port,
+        "membershipPort": ports[f"temporal_{service}_membership"],
+        "bindOnIP": LOOPBACK,
+    }
+
+
+async def register(address: str, namespace: str) -> None:
+    """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them."""
+    client = await Client.connect(address, namespace=namespace)
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        retention = Duration()
+        retention.FromTimedelta(_RETENTION)
+        await client.workflow_service.register_namespace(
+            RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
+        )
+    while missing := await _missing_attributes(client, namespace):
+        with contextlib.suppress(RPCError):  # the namespace of a moment ago may not be known everywhere yet
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _missing_attributes(client: Client, namespace: str) -> dict[str, IndexedValueType.ValueType]:
+    try:
+        known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:  # registered a moment ago
+            return dict(SEARCH_ATTRIBUTES)
+        raise
+    return {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
