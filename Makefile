@@ -41,6 +41,19 @@ down: setup ## stop the local stack; its data stays in .attune/
 status: setup ## show the processes and addresses of the local stack
 	@./attune status
 
+proto: setup ## generate the protobuf code that is committed beside the protos
+	@$(PYTHON) -m tests.guards.codegen
+
+check: setup ## lint, types, import contracts, protos, generated code, migrations, lengths, unused dependencies
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/buf lint
+	.venv/bin/buf breaking --against protos/baseline.binpb
+	.venv/bin/deptry .
+	$(PYTHON) -m pytest -q -n 2 tests/guards
+
 migrate: setup ## bring the schemas of the running stack's database up to date
 	@$(PYTHON) -m deploy.local.migrate
 
