@@ -1,0 +1,1 @@
+"""People: who works here, who answers to whom, and who may see what."""

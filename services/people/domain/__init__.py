@@ -1,0 +1,1 @@
+"""The rules of people, free of databases, wires and clocks."""
