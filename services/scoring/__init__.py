@@ -1,0 +1,1 @@
+"""Scoring: formulas, scores with explanation, grades, calibration, results, exports."""

@@ -1,0 +1,1 @@
+"""Pure rules of scoring; standard library and the formula parser only."""
