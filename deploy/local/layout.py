@@ -73,7 +73,7 @@ class Layout:
 
     @property
     def socket_dir(self) -> Path:
-        """The directory of PostgreSQL's socket: below the data directory, or a short temporary one when that is too long."""
+        """The directory of PostgreSQL's socket: below the data directory, or a temporary one where that is too long."""
         near = self.root / "run"
         if len(os.fsencode(near / SOCKET_NAME)) < SOCKET_PATH_LIMIT:
             return near

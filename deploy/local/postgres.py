@@ -54,7 +54,7 @@ def system_user() -> str | None:
 
 
 def prepare(layout: Layout) -> None:
-    """Make the socket's directory, and on the first start the data directory; an interrupted first start is repeated."""
+    """Make the socket's directory and, once, the data directory; an interrupted first time is repeated."""
     owner = system_user()
     _make_private(layout.socket_dir, owner)
     if (layout.postgres / "PG_VERSION").exists():

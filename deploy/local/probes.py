@@ -20,7 +20,7 @@ _LOOK_AGAIN_SECONDS = 0.1
 
 async def until_ready(probe: Probe) -> None:
     """Ask until the answer is yes; the caller sets the limit."""
-    while not await probe():
+    while not await probe():  # noqa: ASYNC110 - another process becomes ready, which sets no event here
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 

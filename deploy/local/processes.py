@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-# Every process of a stack carries its data directory in this variable, so that one whose pid was never recorded is found.
+# Every process of a stack carries its data directory in this variable: one whose pid was never recorded is found too.
 MARK = "ATTUNE_STACK"
 
 # Start times are computed from the boot time, which a clock adjustment moves a little.

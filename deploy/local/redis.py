@@ -8,7 +8,7 @@ import sys
 from deploy.local.layout import Layout
 from deploy.local.ports import LOOPBACK
 
-STAND_IN_NOTE = "no redis-server on PATH: an in-memory stand-in takes its place (wake-ups and rate limits only; no fact is kept there)"
+STAND_IN_NOTE = "no redis-server on PATH: an in-memory stand-in takes its place (it carries wake-ups, no facts)"
 
 
 def command(layout: Layout, port: int, server: str | None) -> tuple[str, ...]:

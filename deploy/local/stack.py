@@ -1,4 +1,4 @@
-"""The local stack as seen from outside: start it, stop it, ask it, kill parts of it. Used by the CLI, tests and chaos."""
+"""The local stack as the CLI, tests and chaos see it: start it, stop it, ask it, kill parts of it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from deploy.local import leftovers, programs
 from deploy.local.environment import Wiring, process_environment
+from deploy.local.holding import is_held, lock
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.ports import PortMode
 from deploy.local.state import Progress, StackState, read_progress, read_state
-from deploy.local.supervisor import lock
+from deploy.local.supervisor import ALREADY_RUNNING
+from deploy.local.waiting import WaitedTooLong, until
 
-_LOOK_AGAIN_SECONDS = 0.05
 # Stopping waits for every process's patience, PostgreSQL's last.
 _STOP_LIMIT_SECONDS = 90.0
 
 
 class StackFailed(Exception):
     """The stack could not do what was asked; the message says why."""
+
+
+StackErrors = (StackFailed, WaitedTooLong)
 
 
 class Stack:
@@ -70,7 +73,7 @@ class Stack:
         if supervisor is None:
             return self._end_leftovers()
         supervisor.send_signal(signal.SIGTERM)
-        _until(lambda: not identity or not identity.is_alive(), _STOP_LIMIT_SECONDS, "the supervisor did not stop")
+        until(lambda: not identity or not identity.is_alive(), _STOP_LIMIT_SECONDS, "the supervisor did not stop")
         self._reap()
         return True
 
@@ -87,7 +90,7 @@ class Stack:
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until every process is ready, e.g. after a kill. Raises StackFailed when that takes too long."""
-        _until(lambda: self.running().all_ready(), seconds, "the stack did not become ready again")
+        until(lambda: self.running().all_ready(), seconds, "the stack did not become ready again")
 
     def pid(self, name: str) -> int:
         """The pid of a process of this stack. Raises StackFailed when it has none just now."""
@@ -108,7 +111,7 @@ class Stack:
         with contextlib.suppress(ProcessLookupError):
             os.kill(identity.pid, which)
         if which in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            _until(lambda: not identity.is_alive(), _STOP_LIMIT_SECONDS, f"{name} did not end")
+            until(lambda: not identity.is_alive(), _STOP_LIMIT_SECONDS, f"{name} did not end")
         return identity.pid
 
     def address(self, name: str) -> str:
@@ -141,37 +144,47 @@ class Stack:
 
     def _settled_state(self) -> StackState | None:
         """The state of a running supervisor; one that is just stopping is waited for."""
-        deadline = time.monotonic() + _STOP_LIMIT_SECONDS
-        while (state := self.state()) is not None and state.is_current():
-            if state.state in ("starting", "ready"):
-                return state
-            if time.monotonic() > deadline:
-                raise StackFailed("the stack is stopping and does not end")
-            time.sleep(_LOOK_AGAIN_SECONDS)  # noqa: TID251 - a synchronous command waits here
-        return None
+
+        def settled() -> bool:
+            state = self._current()
+            return state is None or state.state in ("starting", "ready")
+
+        until(settled, _STOP_LIMIT_SECONDS, "the stack is stopping and did not end")
+        return self._current()
+
+    def _current(self) -> StackState | None:
+        state = self.state()
+        return state if state is not None and state.is_current() else None
 
     def _follow(self, tell: Callable[[Progress], None]) -> None:
-        """Pass on the progress of the running supervisor until the stack is ready."""
+        """Pass on the progress of the running supervisor until the stack is ready; a build may take minutes."""
         told = 0
-        while True:
+
+        def is_ready() -> bool:
+            nonlocal told
             state = self.state()
             identity = state.supervisor_identity() if state else None
-            ended = identity is None or not identity.is_alive()
-            for line in read_progress(self.layout, identity.pid, told) if identity else ():
+            if state is None or identity is None or not identity.is_alive():
+                if not self._is_coming():
+                    raise StackFailed(self._why(state))
+                return False
+            for line in read_progress(self.layout, identity.pid, told):
                 told += 1
                 tell(line)
-            if state and not ended and state.state == "ready":
-                return
-            if ended and not self._is_coming():
-                raise StackFailed(self._why(state))
-            time.sleep(_LOOK_AGAIN_SECONDS)  # noqa: TID251 - a synchronous command waits here
+            return state.state == "ready"
+
+        until(is_ready, None, "the stack did not become ready")
 
     def _is_coming(self) -> bool:
-        """Whether the supervisor just started has yet to write its first state."""
-        return self._supervisor is not None and self._supervisor.poll() is None
+        """Whether a supervisor just started, by this program or another at the same time, has yet to write its state."""
+        if self._supervisor is None:
+            return False
+        code = self._supervisor.poll()
+        return code is None or (code == ALREADY_RUNNING and is_held(self.layout))
 
     def _why(self, state: StackState | None) -> str:
-        if state is not None and state.error:
+        own = self._supervisor is None or (state is not None and state.supervisor.get("pid") == self._supervisor.pid)
+        if state is not None and own and state.error:
             return state.error
         log = self.layout.log("supervisor")
         words = log.read_text(errors="replace").strip() if log.exists() else ""
@@ -193,11 +206,3 @@ class Stack:
             if self._supervisor.stdin is not None:
                 self._supervisor.stdin.close()
             self._supervisor = None
-
-
-def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise StackFailed(f"{otherwise} within {seconds:.0f} s")
-        time.sleep(_LOOK_AGAIN_SECONDS)  # noqa: TID251 - a synchronous command waits here

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local import keys, leftovers, migrate, ports, postgres, processes, programs, redis, temporal
 from deploy.local.child import Child, Program, StartFailed
 from deploy.local.environment import SERVICES, Wiring
+from deploy.local.holding import lock
 from deploy.local.layout import Layout
 from deploy.local.processes import Identity
 from deploy.local.state import ProgressLog, StackState, read_state, write_state
@@ -207,15 +207,6 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, StartFailed | TemporalMissing | migrate.MigrationFailed):
         return str(error)
     return f"{type(error).__name__}: {error}"
-
-
-@contextlib.contextmanager
-def lock(layout: Layout) -> Iterator[None]:
-    """Hold the data directory. Raises BlockingIOError when a supervisor holds it."""
-    layout.root.mkdir(parents=True, exist_ok=True)
-    with layout.lock_file.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
 
 
 @contextlib.asynccontextmanager

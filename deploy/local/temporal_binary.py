@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,7 +63,7 @@ class Search:
         )
 
 
-def user_cache(environment: dict[str, str]) -> Path:
+def user_cache(environment: Mapping[str, str]) -> Path:
     """The directory where programs built once are kept for other checkouts of the same user."""
     root = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(root) / "attune" / "bin"
@@ -145,7 +146,7 @@ async def _while_growing(child: asyncio.subprocess.Process, folder: Path, report
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):
                 await child.wait()
-        now, arrived = time.monotonic(), sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        now, arrived = time.monotonic(), _size(folder)
         if arrived > size:
             size, since = arrived, now
         elif now - since > _SILENCE_SECONDS:
@@ -157,15 +158,43 @@ async def _while_growing(child: asyncio.subprocess.Process, folder: Path, report
     return lines[-1] if lines else ""
 
 
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
 async def _built(search: Search) -> TemporalBinary:
     if shutil.which("go") is None:
         raise _NoLuck("no Go installed")
+    async with _alone(search):
+        with contextlib.suppress(_NoLuck):
+            return await _cached(search)  # somebody else built it while we waited
+        await _build(search)
+    return TemporalBinary(search.kept / SERVER_NAME, "server")
+
+
+@contextlib.asynccontextmanager
+async def _alone(search: Search) -> AsyncIterator[None]:
+    """One build at a time for this user: two would take twice as long and find the same."""
+    search.cache.mkdir(parents=True, exist_ok=True)
+    told = False
+    with (search.cache / "build.lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    search.report("another stack is building the server; waiting for it")
+                told = True
+                await asyncio.sleep(0.5)
+        yield
+
+
+async def _build(search: Search) -> None:
     folder = search.kept / "build"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    search.report(
-        f"neither found nor downloadable: building Temporal {VERSION} with Go (three to four minutes on two cores, once)"
-    )
+    search.report(f"neither found nor downloadable: building Temporal {VERSION} with Go (once; minutes on two cores)")
     child = await asyncio.create_subprocess_exec(
         "go", "install", "-v", f"{SERVER_MODULE}/cmd/server@v{VERSION}",
         cwd=folder, env={**os.environ, "GOBIN": str(folder)},
@@ -183,7 +212,6 @@ async def _built(search: Search) -> TemporalBinary:
     with contextlib.suppress(OSError):
         _copy(search.kept / SERVER_NAME, search.cache / SERVER_NAME)
         search.report(f"built; a copy is kept in {search.cache} for other checkouts")
-    return TemporalBinary(search.kept / SERVER_NAME, "server")
 
 
 async def _while_building(child: asyncio.subprocess.Process, report: Report) -> str:

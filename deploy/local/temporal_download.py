@@ -1,4 +1,4 @@
-"""Let Temporal's SDK download its development server into a directory (a process of its own, so that it can be given up)."""
+"""Let Temporal's SDK download its development server, in a process of its own that can be given up."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The `attune` command: a client of the REST gateway, and the local stack."""

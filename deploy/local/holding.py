@@ -1,0 +1,35 @@
+"""The lock that lets one supervisor at a time own a data directory."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from deploy.local.layout import Layout
+from deploy.local.processes import Identity, identity_from_json
+
+
+@contextlib.contextmanager
+def lock(layout: Layout) -> Iterator[None]:
+    """Hold the data directory and say who does. Raises BlockingIOError when somebody else holds it."""
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with layout.lock_file.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        own = Identity.of(os.getpid())
+        file.truncate(0)
+        file.write(json.dumps(asdict(own)) if own else "")
+        file.flush()
+        yield
+
+
+def is_held(layout: Layout) -> bool:
+    """Whether the program that took the lock last still runs."""
+    try:
+        holder = identity_from_json(json.loads(layout.lock_file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return False
+    return holder is not None and holder.is_alive()
