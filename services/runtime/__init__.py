@@ -1,0 +1,1 @@
+"""What every service process needs and nothing else: ten modules, without a business noun."""

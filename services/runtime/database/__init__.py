@@ -1,0 +1,26 @@
+"""PostgreSQL: engines, transactions bound to a tenant, the unit of work, and what migrations need."""
+
+from services.runtime.database.engine import Database
+from services.runtime.database.migration import migration_environment, upgrade
+from services.runtime.database.runner import Runner
+from services.runtime.database.schema import (
+    DETERMINISTIC_ID_FUNCTION_DDL,
+    metadata,
+    row_level_security_ddl,
+    runtime_tables_ddl,
+)
+from services.runtime.database.work import Origin, Work, WorkFactory
+
+__all__ = [
+    "DETERMINISTIC_ID_FUNCTION_DDL",
+    "Database",
+    "Origin",
+    "Runner",
+    "Work",
+    "WorkFactory",
+    "metadata",
+    "migration_environment",
+    "row_level_security_ddl",
+    "runtime_tables_ddl",
+    "upgrade",
+]
