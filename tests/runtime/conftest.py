@@ -1,0 +1,26 @@
+"""Fixtures of the runtime's tests: a schema that holds nothing but the runtime's own tables."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.runtime.database import Database, runtime_tables_ddl
+from tests.postgres import DatabaseUrls, PostgresServer, open_database, urls_of
+
+SERVICE = "reviews"
+
+
+@pytest.fixture(scope="module")
+def urls(postgres: PostgresServer) -> DatabaseUrls:
+    """The three roles of one service on a database with the runtime's tables and one table of things."""
+    name = postgres.create_database()
+    postgres.execute(name, ";\n".join(runtime_tables_ddl(SERVICE)), role=f"{SERVICE}_owner")
+    return urls_of(postgres, SERVICE, name)
+
+
+@pytest.fixture(scope="module")
+async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
+    """The pools of the service on that database."""
+    opened = open_database(SERVICE, urls)
+    yield opened
+    await opened.dispose()
