@@ -1,0 +1,43 @@
+"""Which roles and which services may call which RPC of reviews at all; a method without a row is refused."""
+
+from collections.abc import Iterable, Mapping
+
+from services.runtime.identity import Access
+
+EVERYBODY = frozenset({"employee"})
+HR = frozenset({"hr_admin", "hr_partner"})
+LEADERS = HR | {"manager"}
+READERS = EVERYBODY | HR | {"manager", "auditor", "operator", "appeal_owner", "facilitator"}
+
+PACKAGE = "/attune.reviews.v1."
+
+
+def _rows(service: str, methods: str, access: Access) -> Iterable[tuple[str, Access]]:
+    return ((f"{PACKAGE}{service}/{method}", access) for method in methods.split())
+
+
+PEOPLES = Access(roles=EVERYBODY)
+READING = Access(roles=READERS)
+HR_ONLY = Access(roles=HR)
+HR_ADMIN = Access(roles=frozenset({"hr_admin"}))
+LEADING = Access(roles=LEADERS)
+WORKER = Access(services=frozenset({"worker"}))
+
+TASK_ACCESS: Mapping[str, Access] = dict(
+    [
+        *_rows("TaskService", "ListTasks GetTask", READING),
+        *_rows("TaskService", "SaveTask SubmitTask RecallTask", PEOPLES),
+        *_rows("TaskService", "ReturnTask", LEADING),
+        *_rows("TaskService", "ReassignTask ExtendTask RemindTasks", HR_ONLY),
+    ]
+)
+
+OUTCOME_ACCESS: Mapping[str, Access] = dict(
+    [
+        *_rows("OutcomeService", "AcknowledgeResult FileAppeal WithdrawAppeal", PEOPLES),
+        *_rows("OutcomeService", "GetAppeal ListAppeals ListInterviews", READING),
+        *_rows("OutcomeService", "AcceptAppeal DeclineAppeal DecideAppeal", PEOPLES),
+        *_rows("OutcomeService", "AssignAppeal", HR_ONLY),
+        *_rows("OutcomeService", "ScheduleInterview RecordInterview SignInterview", PEOPLES),
+    ]
+)
