@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One broken rule; `facts` fill the words that `messages.render` puts it into, `line` is 0 when no text was read."""
+    """One broken rule; `facts` fill the words of `messages.render`, `line` is 0 where there is none."""
 
     severity: Severity
     code: str

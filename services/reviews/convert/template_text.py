@@ -1,0 +1,39 @@
+"""A template's text → what it says, or everything that is wrong with it, each with its line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.reviews.convert.template_schema import schema_findings
+from services.reviews.convert.template_source import read_source
+from services.reviews.domain.findings import Finding, blocking
+from services.reviews.domain.template import TemplateBody
+from services.reviews.domain.template_checks import check_template
+from services.reviews.domain.template_reader import read_template
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTemplate:
+    """A text as read: the template where it could be read at all, the findings by line, and where things stand."""
+
+    body: TemplateBody | None
+    findings: tuple[Finding, ...]
+    lines: Mapping[str, int]
+
+    @property
+    def usable(self) -> bool:
+        return self.body is not None and not blocking(self.findings)
+
+
+def read_template_text(text: str) -> ReadTemplate:
+    """Reads YAML (JSON is YAML too); checks syntax, schema, rules, each only on what passed before."""
+    source, faults = read_source(text)
+    document: Any = source.document
+    if not faults:
+        faults = schema_findings(document)
+    body = None
+    if not faults:
+        body = read_template(document)
+        faults = check_template(body)
+    located = (finding if finding.line else source.located(finding) for finding in faults)
+    return ReadTemplate(body, tuple(sorted(located, key=lambda finding: finding.line)), source.lines)
