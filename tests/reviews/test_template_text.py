@@ -18,7 +18,7 @@ sections:
     weight: 70
     indicators:
       - {key: revenue, name: Revenue, kind: quantitative, weight: 60, method: ratio, target: 100, data_provider: hr}
-      - {key: margin, name: Margin, kind: quantitative, weight: 40, method: formula, formula: =actual, data_provider: hr}
+      - {key: margin, name: M, kind: quantitative, weight: 40, method: formula, formula: =actual, data_provider: hr}
       - {key: gift, name: Gift, kind: bonus, method: occurrence, per_occurrence: 2, cap: 6, data_provider: hr}
   - key: conduct
     name: Conduct
@@ -63,7 +63,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "item weights": ("weight: 60, method: ratio", "weight: 50, method: ratio", "ITEM_WEIGHTS_NOT_100", "indicators:"),
     "relation weights": ("manager: 100", "manager: 90", "RELATION_WEIGHTS_NOT_100", "raters:"),
     "weight out of range": ("self: 0, manager: 100", "self: -10, manager: 110", "OUT_OF_RANGE", "raters:"),
-    "indicator key twice": ("{key: margin", "{key: revenue", "KEY_NOT_UNIQUE", "name: Margin"),
+    "indicator key twice": ("{key: margin", "{key: revenue", "KEY_NOT_UNIQUE", "name: M,"),
     "section key twice": ("key: conduct", "key: results", "KEY_NOT_UNIQUE", "  - key: results\n    name: Conduct"),
     "stage key twice": ("key: calibrate, ", "key: review, ", "KEY_NOT_UNIQUE", "kind: calibration"),
     "process cycle": (
