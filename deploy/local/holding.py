@@ -23,13 +23,16 @@ def lock(layout: Layout) -> Iterator[None]:
         file.truncate(0)
         file.write(json.dumps(asdict(own)) if own else "")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
-def is_held(layout: Layout) -> bool:
-    """Whether the program that took the lock last still runs."""
+def holder(layout: Layout) -> Identity | None:
+    """The program that took the lock last, while it runs."""
     try:
-        holder = identity_from_json(json.loads(layout.lock_file.read_text()))
+        taken_by = identity_from_json(json.loads(layout.lock_file.read_text()))
     except (FileNotFoundError, ValueError):
-        return False
-    return holder is not None and holder.is_alive()
+        return None
+    return taken_by if taken_by is not None and taken_by.is_alive() else None

@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Literal
 
 PortMode = Literal["standard", "free"]
@@ -44,19 +45,33 @@ INTERNAL: tuple[str, ...] = tuple(
 _FREE_RANGE = range(20_000, 32_000)
 
 
-def choose(mode: PortMode, kept: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
-    """A port for every name, and a sentence for every documented port that was busy.
+@dataclass(frozen=True)
+class Moved:
+    """A documented port that was busy."""
+
+    name: str
+    documented: int
+    used: int
+
+    def __str__(self) -> str:
+        return f"port {self.documented} ({self.name}) is busy; using {self.used}"
+
+
+def choose(
+    mode: PortMode, kept: Mapping[str, int], standard: Mapping[str, int] = STANDARD
+) -> tuple[dict[str, int], list[Moved]]:
+    """A port for every name, and the documented ports that were busy.
 
     `kept` are the ports of the run before, taken again where they are still free, so that addresses stay the same.
     """
     chosen: dict[str, int] = {}
-    moved: list[str] = []
+    moved: list[Moved] = []
     with ExitStack() as held:
         for name in (*STANDARD, *INTERNAL):
-            wanted = STANDARD.get(name) if mode == "standard" else None
+            wanted = standard.get(name) if mode == "standard" else None
             port = _hold_first(held, [*([wanted] if wanted else []), *([kept[name]] if name in kept else [])])
             if wanted and port != wanted:
-                moved.append(f"port {wanted} ({name}) is busy; using {port}")
+                moved.append(Moved(name, wanted, port))
             chosen[name] = port
     return chosen, moved
 

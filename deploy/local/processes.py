@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from deploy.local.waiting import WaitedTooLong, until
+
 # Every process of a stack carries its data directory in this variable: one whose pid was never recorded is found too.
 MARK = "ATTUNE_STACK"
 
@@ -38,6 +40,13 @@ class Identity:
         """Whether this very process still runs."""
         return self.process() is not None
 
+    def send(self, which: signal.Signals) -> None:
+        """Send a signal, unless the process is gone."""
+        process = self.process()
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(which)
+
     def process(self) -> psutil.Process | None:
         """The process itself while it runs."""
         found = Identity.of(self.pid)
@@ -59,14 +68,20 @@ def marked(data_dir: str) -> Iterator[psutil.Process]:
 def end(processes: Iterable[psutil.Process], *, first: signal.Signals, patience: float) -> None:
     """Ask processes to end, wait at most `patience` seconds, then kill those still there."""
     asked = list(processes)
-    for process in asked:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(first)
-    _, alive = psutil.wait_procs(asked, timeout=patience)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=patience)
+    for which in (first, signal.SIGKILL):
+        for process in filter(_is_running, asked):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(which)
+        with contextlib.suppress(WaitedTooLong):
+            until(lambda: not any(map(_is_running, asked)), patience, "processes did not end")
+
+
+def _is_running(process: psutil.Process) -> bool:
+    """Whether a process still does anything: one that only waits to be reaped by its parent does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def identity_from_json(value: Any) -> Identity | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.local import leftovers, programs
 from deploy.local.environment import Wiring, process_environment
-from deploy.local.holding import is_held, lock
+from deploy.local.holding import holder, lock
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.ports import PortMode
 from deploy.local.state import Progress, StackState, read_progress, read_state
@@ -67,15 +67,14 @@ class Stack:
 
     def stop(self) -> bool:
         """Stop the stack, or what a killed supervisor left of it; false when nothing ran."""
-        state = self.state()
-        identity = state.supervisor_identity() if state else None
-        supervisor = identity.process() if identity else None
-        if supervisor is None:
-            return self._end_leftovers()
-        supervisor.send_signal(signal.SIGTERM)
-        until(lambda: not identity or not identity.is_alive(), _STOP_LIMIT_SECONDS, "the supervisor did not stop")
-        self._reap()
-        return True
+        try:
+            supervisor = holder(self.layout)
+            if supervisor is not None:
+                supervisor.send(signal.SIGTERM)
+                until(lambda: not supervisor.is_alive(), _STOP_LIMIT_SECONDS, "the supervisor did not stop")
+            return self._end_leftovers() or supervisor is not None
+        finally:
+            self._reap()
 
     def state(self) -> StackState | None:
         """What the supervisor last wrote; it may be dead."""
@@ -176,11 +175,11 @@ class Stack:
         until(is_ready, None, "the stack did not become ready")
 
     def _is_coming(self) -> bool:
-        """Whether a supervisor just started, by this program or another at the same time, has yet to write its state."""
+        """Whether a supervisor started just now, by us or by another at the same time, has yet to write its state."""
         if self._supervisor is None:
             return False
         code = self._supervisor.poll()
-        return code is None or (code == ALREADY_RUNNING and is_held(self.layout))
+        return code is None or (code == ALREADY_RUNNING and holder(self.layout) is not None)
 
     def _why(self, state: StackState | None) -> str:
         own = self._supervisor is None or (state is not None and state.supervisor.get("pid") == self._supervisor.pid)

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from temporalio.service import RPCError
+
 from deploy.local import keys, leftovers, migrate, ports, postgres, processes, programs, redis, temporal
 from deploy.local.child import Child, Program, StartFailed
 from deploy.local.environment import SERVICES, Wiring
@@ -86,9 +88,9 @@ class Supervisor:
     def _settle(self, mode: ports.PortMode, before: StackState | None) -> Wiring:
         """Choose ports and addresses, saying what differs from the documented ones."""
         chosen, moved = ports.choose(mode, before.ports if before else {})
-        for sentence in moved:
-            if sentence.split("(")[1].split(")")[0] in self._port_names():
-                self._progress.say("ports", "note", sentence)
+        for port in moved:
+            if port.name in self._port_names():
+                self._progress.say("ports", "note", str(port))
         given = self._environment
         database = given.get("DATABASE_URL", "").replace("postgresql+asyncpg://", "postgresql://")
         kept = before.role_passwords if before else {}
@@ -168,8 +170,16 @@ class Supervisor:
             await self._start(programs.temporal_program(self._wiring, binary, self._environment))
             if binary.kind == "cli":
                 self._state.addresses["temporal_ui"] = self._wiring.address("temporal_ui")
-        async with asyncio.timeout(_TEMPORAL_REGISTER_SECONDS):
-            await temporal.register(self._wiring.temporal_address, self._wiring.namespace)
+        try:
+            async with asyncio.timeout(_TEMPORAL_REGISTER_SECONDS):
+                await temporal.register(self._wiring.temporal_address, self._wiring.namespace)
+        except (
+            RuntimeError,
+            RPCError,
+            TimeoutError,
+        ) as error:  # RuntimeError: what the client raises when nobody answers
+            reason = str(error) or "no answer in time"
+            raise StartFailed(f"Temporal at {self._wiring.temporal_address} cannot be used: {reason}") from error
 
     async def _prepare_database(self) -> None:
         say = self._progress.say

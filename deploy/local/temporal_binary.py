@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ VERSION = "1.32.0"
 SERVER_MODULE = "go.temporal.io/server"
 SERVER_NAME = f"temporal-server-{VERSION}"
 CLI_NAME = "temporal"
-_SILENCE_SECONDS = 15.0
+_DOWNLOAD = (sys.executable, "-m", "deploy.local.temporal_download")
 _TELL_EVERY_SECONDS = 5.0
 
 Report = Callable[[str], None]
@@ -37,7 +37,7 @@ class TemporalMissing(Exception):
     """No way led to a Temporal server; the message names each and why it failed."""
 
 
-class _NoLuck(Exception):
+class NoLuck(Exception):
     """One way did not lead to a server; the message is the reason."""
 
 
@@ -48,14 +48,19 @@ class Search:
     kept: Path
     cache: Path
     report: Report
+    search_path: str | None = None
 
-    async def find(self) -> TemporalBinary:
+    def which(self, name: str) -> str | None:
+        """Where a program is on the search path, PATH unless another was given."""
+        return shutil.which(name, path=self.search_path)
+
+    async def find(self, lookups: Sequence[tuple[str, Lookup]] | None = None) -> TemporalBinary:
         """The first program that a lookup finds. Raises TemporalMissing with every reason when none does."""
         reasons = []
-        for title, lookup in _LOOKUPS:
+        for title, lookup in lookups or LOOKUPS:
             try:
                 return await lookup(self)
-            except _NoLuck as reason:
+            except NoLuck as reason:
                 reasons.append(f"  {title}: {reason}")
         raise TemporalMissing(
             "No Temporal server could be had. Set TEMPORAL_ADDRESS to a running one, or make one of these work:\n"
@@ -70,9 +75,9 @@ def user_cache(environment: Mapping[str, str]) -> Path:
 
 
 async def _on_path(search: Search) -> TemporalBinary:
-    found = shutil.which("temporal")
+    found = search.which("temporal")
     if found is None:
-        raise _NoLuck("not installed")
+        raise NoLuck("not installed")
     search.report(f"using {found} from PATH")
     return TemporalBinary(Path(found), "cli")
 
@@ -94,41 +99,45 @@ def _in_directory(directory: Path) -> TemporalBinary:
         return TemporalBinary(directory / SERVER_NAME, "server")
     if os.access(directory / CLI_NAME, os.X_OK):
         return TemporalBinary(directory / CLI_NAME, "cli")
-    raise _NoLuck(f"nothing in {directory}")
+    raise NoLuck(f"nothing in {directory}")
 
 
-async def _go_bin(search: Search) -> TemporalBinary:
-    if shutil.which("go") is None:
-        raise _NoLuck("no Go installed")
-    places = (await _output("go", "env", "GOBIN", "GOPATH")).splitlines()
+async def built_by_go(search: Search) -> TemporalBinary:
+    """The server in Go's own directory of programs, if it is this version."""
+    if (go := search.which("go")) is None:
+        raise NoLuck("no Go installed")
+    places = (await _output(go, "env", "GOBIN", "GOPATH")).splitlines()
     folders = [*(Path(p) for p in places[:1] if p), *(Path(p) / "bin" for p in ":".join(places[1:]).split(":") if p)]
     for built in (folder / "server" for folder in folders):
-        if os.access(built, os.X_OK) and _is_our_server(await _output("go", "version", "-m", str(built))):
+        if os.access(built, os.X_OK) and _is_our_server(await _output(go, "version", "-m", str(built))):
             search.report(f"reusing the server that Go built earlier in {built.parent}")
             _copy(built, search.kept / SERVER_NAME)
             return TemporalBinary(search.kept / SERVER_NAME, "server")
-    raise _NoLuck("no server of this version built earlier")
+    raise NoLuck("no server of this version built earlier")
 
 
 def _is_our_server(build_facts: str) -> bool:
     return any(line.split()[:3] == ["mod", SERVER_MODULE, f"v{VERSION}"] for line in build_facts.splitlines())
 
 
-async def _downloaded(search: Search) -> TemporalBinary:
+async def downloaded(
+    search: Search, command: Sequence[str] = _DOWNLOAD, silence_seconds: float = 15.0
+) -> TemporalBinary:
+    """What Temporal's SDK downloads; given up when no byte arrives for `silence_seconds`."""
     folder = search.kept / "download"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     search.report("downloading Temporal's development server …")
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.local.temporal_download", str(folder),
+        *command, str(folder),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
     try:
-        complaint = await _while_growing(child, folder, search.report)
+        complaint = await _while_growing(child, folder, search.report, silence_seconds)
         programs = [p for p in folder.iterdir() if p.name.startswith("temporal") and os.access(p, os.X_OK)]
         if child.returncode or not programs:
-            raise _NoLuck(complaint or "no program arrived")
+            raise NoLuck(complaint or "no program arrived")
         programs[0].replace(search.kept / CLI_NAME)
         with contextlib.suppress(OSError):
             _copy(search.kept / CLI_NAME, search.cache / CLI_NAME)
@@ -138,7 +147,9 @@ async def _downloaded(search: Search) -> TemporalBinary:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _while_growing(child: asyncio.subprocess.Process, folder: Path, report: Report) -> str:
+async def _while_growing(
+    child: asyncio.subprocess.Process, folder: Path, report: Report, silence_seconds: float
+) -> str:
     """Wait for the download as long as bytes arrive; the last line of its complaint, if any."""
     complaint = asyncio.create_task(child.stderr.read()) if child.stderr else None
     size, since, told = 0, time.monotonic(), time.monotonic()
@@ -149,8 +160,8 @@ async def _while_growing(child: asyncio.subprocess.Process, folder: Path, report
         now, arrived = time.monotonic(), _size(folder)
         if arrived > size:
             size, since = arrived, now
-        elif now - since > _SILENCE_SECONDS:
-            raise _NoLuck(f"no progress within {_SILENCE_SECONDS:.0f} s")
+        elif now - since > silence_seconds:
+            raise NoLuck(f"no progress within {silence_seconds:.0f} s")
         if now - told > _TELL_EVERY_SECONDS and size:
             report(f"downloading Temporal's development server: {size / 1e6:.0f} MB")
             told = now
@@ -162,13 +173,14 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
-async def _built(search: Search) -> TemporalBinary:
-    if shutil.which("go") is None:
-        raise _NoLuck("no Go installed")
+async def built(search: Search) -> TemporalBinary:
+    """What Go builds from the module proxy; kept for this stack and for the user."""
+    if (go := search.which("go")) is None:
+        raise NoLuck("no Go installed")
     async with _alone(search):
-        with contextlib.suppress(_NoLuck):
+        with contextlib.suppress(NoLuck):
             return await _cached(search)  # somebody else built it while we waited
-        await _build(search)
+        await _build(search, go)
     return TemporalBinary(search.kept / SERVER_NAME, "server")
 
 
@@ -190,13 +202,13 @@ async def _alone(search: Search) -> AsyncIterator[None]:
         yield
 
 
-async def _build(search: Search) -> None:
+async def _build(search: Search, go: str) -> None:
     folder = search.kept / "build"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     search.report(f"neither found nor downloadable: building Temporal {VERSION} with Go (once; minutes on two cores)")
     child = await asyncio.create_subprocess_exec(
-        "go", "install", "-v", f"{SERVER_MODULE}/cmd/server@v{VERSION}",
+        go, "install", "-v", f"{SERVER_MODULE}/cmd/server@v{VERSION}",
         cwd=folder, env={**os.environ, "GOBIN": str(folder)},
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -204,7 +216,7 @@ async def _build(search: Search) -> None:
     try:
         last = await _while_building(child, search.report)
         if child.returncode:
-            raise _NoLuck(f"go install failed: {last}")
+            raise NoLuck(f"go install failed: {last}")
         (folder / "server").replace(search.kept / SERVER_NAME)
     finally:
         _kill_group(child)
@@ -232,16 +244,16 @@ async def _while_building(child: asyncio.subprocess.Process, report: Report) -> 
     return last
 
 
-_Lookup = Callable[[Search], Awaitable[TemporalBinary]]
+Lookup = Callable[[Search], Awaitable[TemporalBinary]]
 
 # The order is the specification; TEMPORAL_ADDRESS comes before all of these.
-_LOOKUPS: tuple[tuple[str, _Lookup], ...] = (
+LOOKUPS: tuple[tuple[str, Lookup], ...] = (
     ("`temporal` on PATH", _on_path),
     ("kept by this stack", _kept),
     ("kept for this user", _cached),
-    ("built by Go earlier", _go_bin),
-    ("download by Temporal's SDK", _downloaded),
-    (f"build with Go 1.26.8 or newer ({SERVER_MODULE} v{VERSION})", _built),
+    ("built by Go earlier", built_by_go),
+    ("download by Temporal's SDK", downloaded),
+    (f"build with Go 1.26.8 or newer ({SERVER_MODULE} v{VERSION})", built),
 )
 
 

@@ -1,0 +1,77 @@
+"""What each process is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy.local import ports, programs
+from deploy.local.environment import SERVICES, Wiring, migration_environment, process_environment
+from deploy.local.layout import Layout
+
+
+def wiring(admin_url: str = "", passwords: dict[str, str] | None = None) -> Wiring:
+    layout = Layout(Path("/srv/attune"))
+    return Wiring(
+        layout=layout,
+        ports=dict.fromkeys([*ports.STANDARD, *ports.INTERNAL], 20_001),
+        admin_url=admin_url or f"postgresql://postgres@/postgres?host={layout.socket_dir}",
+        role_passwords=passwords or {},
+        redis_url="redis://127.0.0.1:6379/0",
+        temporal_address="127.0.0.1:7233",
+        namespace="attune",
+    )
+
+
+def test_a_service_gets_its_own_roles_and_never_its_owner() -> None:
+    told = process_environment(wiring(), "reviews", {})
+    assert told["ATTUNE_REVIEWS_DATABASE_URL"] == "postgresql+asyncpg://reviews_app@/attune?host=/srv/attune/run"
+    assert told["ATTUNE_REVIEWS_SYSTEM_DATABASE_URL"].startswith("postgresql+asyncpg://reviews_system@")
+    assert not [name for name in told if "OWNER" in name or "PEOPLE_DATABASE" in name]
+
+
+def test_only_migrations_get_the_owner() -> None:
+    told = migration_environment(wiring(), "goals", {})
+    assert told["ATTUNE_GOALS_OWNER_DATABASE_URL"].startswith("postgresql+asyncpg://goals_owner@")
+
+
+def test_a_given_database_keeps_its_host_and_options_and_gets_each_roles_password() -> None:
+    given = wiring("postgresql://admin:secret@db.example:5433/postgres?sslmode=require", {"people_app": "p"})
+    assert (
+        given.database_url("people_app") == "postgresql+asyncpg://people_app:p@db.example:5433/attune?sslmode=require"
+    )
+    assert given.admin_database_url() == "postgresql://admin:secret@db.example:5433/attune?sslmode=require"
+
+
+@pytest.mark.parametrize("name", programs.PROCESSES)
+def test_no_process_gets_the_database_url_of_the_bootstrap(name: str) -> None:
+    assert "DATABASE_URL" not in process_environment(wiring(), name, {"DATABASE_URL": "postgresql://admin@/"})
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_process_signs_with_its_own_key(name: str) -> None:
+    assert process_environment(wiring(), name, {})["ATTUNE_IDENTITY_KEY_FILE"] == f"/srv/attune/keys/{name}.pem"
+
+
+def test_a_setting_of_the_user_wins_over_tuning_but_not_over_wiring() -> None:
+    set_by_user = {"ATTUNE_BRIDGE_RECONCILE_SECONDS": "60", "ATTUNE_PEOPLE_ADDRESS": "elsewhere:1"}
+    told = process_environment(wiring(), "bridge", {**os.environ, **set_by_user})
+    assert told["ATTUNE_BRIDGE_RECONCILE_SECONDS"] == "60"
+    assert told["ATTUNE_PEOPLE_ADDRESS"] == "127.0.0.1:20001"
+
+
+def test_wanted_steps_bring_what_they_need() -> None:
+    assert programs.with_needs(frozenset({"temporal"})) == {"temporal"}
+    assert programs.with_needs(frozenset({"goals"})) == {"goals", "database", "postgres", "redis"}
+    assert programs.with_needs(frozenset({"worker", "gateway", "bridge"})) == set(programs.NEEDS)
+
+
+def test_an_unknown_process_is_named() -> None:
+    with pytest.raises(ValueError, match="payroll"):
+        programs.with_needs(frozenset({"payroll"}))
+
+
+def test_every_process_is_stopped() -> None:
+    assert sorted(name for group in programs.STOP_ORDER for name in group) == sorted(programs.PROCESSES)
