@@ -1,6 +1,6 @@
 """A template's text → what it says, or everything that is wrong with it, each with its line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ class ReadTemplate:
 
     body: TemplateBody | None
     findings: tuple[Finding, ...]
-    lines: Mapping[str, int]
+    line_of: Callable[[str], int]
 
     @property
     def usable(self) -> bool:
@@ -36,4 +36,4 @@ def read_template_text(text: str) -> ReadTemplate:
         body = read_template(document)
         faults = check_template(body)
     located = (finding if finding.line else source.located(finding) for finding in faults)
-    return ReadTemplate(body, tuple(sorted(located, key=lambda finding: finding.line)), source.lines)
+    return ReadTemplate(body, tuple(sorted(located, key=lambda finding: finding.line)), source.line_of)

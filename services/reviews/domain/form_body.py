@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from services.reviews.domain.template import HUNDRED, TemplateBody
 from services.reviews.domain.template_reader import read_number, read_weight
@@ -107,3 +108,10 @@ def _ratio(written: object) -> str:
 
 def _weight(written: object) -> str:
     return plain_number(read_weight(written))
+
+
+def form_id(content: bytes) -> UUID:
+    """The id of a form: the first 128 bits of its content's hash, marked as a custom UUID (version 8)."""
+    number = int.from_bytes(content[:16], "big")
+    number = number & ~(0xF << 76) | 0x8 << 76
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
