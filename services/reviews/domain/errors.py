@@ -232,3 +232,97 @@ class VersionConflict(Conflict):
     """The row has another version than the one the caller saw."""
 
     reason = "VERSION_CONFLICT"
+
+
+class AlreadySubmitted(Refused):
+    """The answers were submitted; recall them first."""
+
+    reason = "ALREADY_SUBMITTED"
+
+
+class TaskKindInvalid(Refused):
+    """This kind of task is done by another command."""
+
+    reason = "TASK_KIND_INVALID"
+
+
+class KeyReused(Refused):
+    """The request_id came before, with another body."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
+class AssigneeInvalid(Invalid):
+    """The person named cannot do this task."""
+
+    reason = "ASSIGNEE_INVALID"
+
+
+# --- results, appeals, interviews
+
+
+class ResultNotReleased(Refused):
+    reason = "RESULT_NOT_RELEASED"
+
+
+class AppealExists(Refused):
+    """One appeal for each version of a result."""
+
+    reason = "APPEAL_EXISTS"
+
+
+class AppealStateInvalid(Refused):
+    reason = "APPEAL_STATE_INVALID"
+
+
+class AppealWindowClosed(Refused):
+    reason = "APPEAL_WINDOW_CLOSED"
+
+
+class InterviewStateInvalid(Refused):
+    reason = "INTERVIEW_STATE_INVALID"
+
+
+# --- templates and definitions
+
+
+class TemplateInvalid(Invalid):
+    """The template breaks rules; the violations name each with its line."""
+
+    reason = "TEMPLATE_INVALID"
+
+
+class TemplateNameTaken(Refused):
+    """Another template of the company has this name."""
+
+    reason = "TEMPLATE_NAME_TAKEN"
+
+
+class TemplateAlreadyPublished(Refused):
+    """There is no draft to publish; published versions never change."""
+
+    reason = "TEMPLATE_ALREADY_PUBLISHED"
+
+
+class TemplateNotPublished(Refused):
+    """A cycle can only use a published version."""
+
+    reason = "TEMPLATE_NOT_PUBLISHED"
+
+
+class EtagMismatch(Refused):
+    """Somebody else wrote meanwhile; look again."""
+
+    reason = "ETAG_MISMATCH"
+
+
+class CycleDefinitionInvalid(Invalid):
+    """The definition of a cycle cannot be read; the violations name each field."""
+
+    reason = "CYCLE_DEFINITION_INVALID"
+
+
+class ActualsFileInvalid(Invalid):
+    """The file cannot be read as a sheet of actuals."""
+
+    reason = "ACTUALS_FILE_INVALID"
