@@ -1,0 +1,1 @@
+"""REST over the services: it authenticates, converts and forwards; it holds no rule and no database."""

@@ -1,0 +1,88 @@
+"""Assembles the REST application: routes, errors, limits, health."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+
+from services.gateway import errors
+from services.gateway.auth import Authenticator, LocalIssuer, OidcIssuer
+from services.gateway.calls import Services
+from services.gateway.edge import Edge
+from services.gateway.limiting import RateLimit
+from services.gateway.paging import Pages
+from services.gateway.routes import ROUTERS, UPLOADS, local
+from services.gateway.settings import GatewaySettings
+from services.runtime.identity import TokenSigner
+
+DESCRIPTION = (
+    "Performance reviews for a whole company: goals, timed review cycles, scoring, calibration, appeals, interviews."
+)
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """Return the application; it connects when it starts."""
+    production = settings.mode == "production"
+    app = FastAPI(
+        title="Attune 同频",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None if production else "/docs",
+        redoc_url=None,
+        max_body_size=settings.body_limit,
+        lifespan=_lifespan,
+        responses={
+            "4XX": {"description": "A problem (RFC 9457): code, detail, errors[].", "content": {errors.PROBLEM: {}}}
+        },
+    )
+    app.state.settings = settings
+    errors.install(app)
+    app.add_middleware(Edge)
+    app.include_router(_health())
+    for router in (*UPLOADS, *ROUTERS):
+        app.include_router(router, prefix="/v1")
+    if not production:
+        app.include_router(local.router, prefix="/v1")
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: GatewaySettings = app.state.settings
+    signer = TokenSigner("gateway", settings.identity_key_file)
+    services = Services(settings, signer)
+    issuers: list[LocalIssuer | OidcIssuer] = []
+    if settings.oidc_jwks_url:
+        issuers.append(
+            OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.oidc_tenant_claim)
+        )
+    if settings.local_issuer_key_file is not None:
+        app.state.local_issuer = LocalIssuer(settings.local_issuer_key_file)
+        issuers.append(app.state.local_issuer)
+    app.state.services = services
+    app.state.pages = Pages(settings.identity_key_file)
+    app.state.rate_limit = RateLimit(settings.requests_per_minute)
+    app.state.authenticator = Authenticator(
+        tuple(issuers),
+        signer,
+        services.principal,
+        settings.principal_cache_seconds,
+        settings.installation_administrators,
+    )
+    yield
+    await services.close()
+
+
+def _health() -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def alive() -> JSONResponse:
+        return JSONResponse({"state": "alive"})
+
+    @router.get("/readyz")
+    async def ready() -> JSONResponse:
+        return JSONResponse({"state": "ready"})
+
+    return router
