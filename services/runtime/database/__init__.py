@@ -9,7 +9,8 @@ from services.runtime.database.schema import (
     row_level_security_ddl,
     runtime_tables_ddl,
 )
-from services.runtime.database.work import Origin, Work, WorkFactory
+from services.runtime.database.work import Work, WorkFactory
+from services.runtime.identity import Origin
 
 __all__ = [
     "DETERMINISTIC_ID_FUNCTION_DDL",

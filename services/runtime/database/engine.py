@@ -19,7 +19,8 @@ CONNECT_SECONDS = 5.0
 SET_TENANT = text("SELECT set_config('attune.tenant', :tenant, true)")
 UNSAFE_ROLE = text(
     "SELECT rolname, rolsuper, rolbypassrls,"
-    " EXISTS (SELECT FROM pg_class c WHERE c.relkind IN ('r', 'p') AND pg_has_role(current_user, c.relowner, 'MEMBER')) AS owner"
+    " EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND pg_has_role(current_user, relowner, 'MEMBER'))"
+    " AS owner"
     " FROM pg_roles WHERE rolname = current_user"
 )
 
@@ -29,7 +30,7 @@ class UnsafeRoleError(RuntimeError):
 
 
 class Database:
-    """The two connection pools of a service: app (bound to a tenant) and system (a closed list of tables, all tenants)."""
+    """The two pools of a service: app (bound to a tenant) and system (a closed list of tables, all tenants)."""
 
     def __init__(
         self, service: str, app_url: str, system_url: str, *, pool_size: int = 12, system_pool_size: int = 4
@@ -53,7 +54,7 @@ class Database:
     async def transaction(
         self, tenant_id: UUID, *, seconds: float | None = TRANSACTION_SECONDS
     ) -> AsyncIterator[AsyncConnection]:
-        """Run one transaction of the app role that sees and writes this tenant's rows only; raises TimeoutError after 30 s."""
+        """Run one transaction of the app role that sees this tenant's rows only; raises TimeoutError after 30 s."""
         async with asyncio.timeout(seconds), self.app.begin() as connection:
             await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
             yield connection
@@ -70,9 +71,9 @@ class Database:
     async def raw_transaction(
         self, tenant_id: UUID, *, shared_lock: int | None = None
     ) -> AsyncIterator[asyncpg.Connection]:
-        """Run one transaction on the driver's own connection: BEGIN, tenant and a shared advisory lock in a single trip.
+        """Run one transaction on the driver's connection: BEGIN, tenant and a shared advisory lock in one trip.
 
-        For the few hot paths. JSON values travel as text on this connection. The statement after the lock takes a new
+        For the few hot paths. JSON arguments are text on this connection. The statement after the lock takes a new
         snapshot, so what it reads was committed before the lock was given.
         """
         opening = f"BEGIN; SELECT set_config('attune.tenant', '{UUID(str(tenant_id))}', true)"
@@ -121,6 +122,7 @@ def _engine(service: str, url: str, pool_size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_recycle=1800,
+        hide_parameters=True,  # what people write must not reach a log
         connect_args=arguments,
     )
     telemetry.trace_sql(engine.sync_engine)

@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 
 from services.runtime import idempotency, telemetry
 from services.runtime.database.engine import Database
-from services.runtime.database.work import Origin, W, WorkFactory
+from services.runtime.database.work import W, WorkFactory
 from services.runtime.errors import DeniedError
-from services.runtime.identity import Principal, current_principal
+from services.runtime.identity import Origin, Principal, current_principal
 
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
@@ -50,7 +50,7 @@ class Runner(Generic[W]):
     ) -> Reply:
         """Run a person's command once per request_id; a repetition is answered with the first reply.
 
-        `prepare` may ask other services and enrich the command; it runs outside the transaction, and not for a repetition.
+        `prepare` may ask other services and enrich the command, outside the transaction and not for a repetition.
         `tenant_of` names the tenant where the caller has none (it must give the same tenant for the same request_id).
         """
         principal = current_principal()

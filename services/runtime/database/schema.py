@@ -1,4 +1,4 @@
-"""What the schemas of all services have in common: names, row-level security, deterministic ids, the runtime's tables."""
+"""What all schemas have in common: names, row-level security, deterministic ids, the runtime's own tables."""
 
 from sqlalchemy import MetaData
 
@@ -30,7 +30,7 @@ $$
 
 
 def metadata(schema: str) -> MetaData:
-    """Return the metadata of a service's schema with the runtime's own tables in it; the search path names the schema."""
+    """Return the metadata of a service's schema, the runtime's tables included; the search path names the schema."""
     declared = MetaData(naming_convention=NAMING_CONVENTION, info={"schema": schema})
     event_tables(declared)
     audit.tables(declared)
@@ -39,7 +39,7 @@ def metadata(schema: str) -> MetaData:
 
 
 def row_level_security_ddl(service: str, table: str, *, system: bool = False) -> tuple[str, ...]:
-    """Return the statements that show a table's rows to their own tenant only, and to the system role if it is a system table."""
+    """Return the statements that show rows to their own tenant only, and to the system role if so wished."""
     statements = [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
@@ -61,7 +61,7 @@ def tenantless_ddl(service: str, table: str) -> tuple[str, ...]:
 
 
 def runtime_tables_ddl(service: str) -> tuple[str, ...]:
-    """Return the statements that make the runtime's tables as of their first revision, for a service's first migration."""
+    """Return the statements that make the runtime's tables, first revision, for a service's first migration."""
     statements = [DETERMINISTIC_ID_FUNCTION_DDL, *RUNTIME_TABLES]
     for table in ("event", "parked_event", "audit_entry", "audit_note", "audit_seal", "idempotency"):
         statements += row_level_security_ddl(service, table, system=True)
@@ -78,7 +78,8 @@ RUNTIME_TABLES = (
     tenant_id uuid NOT NULL, id uuid NOT NULL, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     partition smallint NOT NULL GENERATED ALWAYS AS ({PARTITION_SQL}) STORED,
     kind text NOT NULL, aggregate_type text NOT NULL, aggregate_id uuid NOT NULL, version bigint NOT NULL,
-    payload jsonb NOT NULL, trace_id text NOT NULL DEFAULT '', create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+    payload jsonb NOT NULL, trace_id text NOT NULL DEFAULT '',
+    create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_event PRIMARY KEY (tenant_id, id))""",
     "CREATE INDEX ix_event_order ON event (partition, xid, id)",
     """CREATE TABLE event_epoch (
@@ -96,9 +97,11 @@ RUNTIME_TABLES = (
     CONSTRAINT pk_parked_event PRIMARY KEY (tenant_id, consumer, producer, xid, id))""",
     """CREATE TABLE audit_entry (
     tenant_id uuid NOT NULL, id uuid NOT NULL, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), action text NOT NULL,
-    subject_type text NOT NULL, subject_id uuid NOT NULL, actor_kind text NOT NULL, actor text NOT NULL, on_behalf_of uuid,
+    subject_type text NOT NULL, subject_id uuid NOT NULL, actor_kind text NOT NULL, actor text NOT NULL,
+    on_behalf_of uuid,
     request_id text NOT NULL, trace_id text NOT NULL, detail jsonb NOT NULL, note_hash bytea, content_hash bytea,
-    create_time timestamptz NOT NULL DEFAULT clock_timestamp(), CONSTRAINT pk_audit_entry PRIMARY KEY (tenant_id, id))""",
+    create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_audit_entry PRIMARY KEY (tenant_id, id))""",
     "CREATE INDEX ix_audit_entry_order ON audit_entry (tenant_id, xid, id)",
     "CREATE INDEX ix_audit_entry_subject ON audit_entry (tenant_id, subject_type, subject_id)",
     "CREATE INDEX ix_audit_entry_xid ON audit_entry (xid)",
@@ -107,10 +110,12 @@ RUNTIME_TABLES = (
     CONSTRAINT pk_audit_note PRIMARY KEY (tenant_id, entry_id))""",
     """CREATE TABLE audit_seal (
     tenant_id uuid NOT NULL, sequence bigint NOT NULL, entry_id uuid NOT NULL, hash bytea NOT NULL,
-    create_time timestamptz NOT NULL DEFAULT clock_timestamp(), CONSTRAINT pk_audit_seal PRIMARY KEY (tenant_id, sequence),
+    create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_audit_seal PRIMARY KEY (tenant_id, sequence),
     CONSTRAINT uq_audit_seal_tenant_id_entry_id UNIQUE (tenant_id, entry_id))""",
     """CREATE TABLE idempotency (
-    tenant_id uuid NOT NULL, actor text NOT NULL, method text NOT NULL, request_id text NOT NULL, request_hash bytea NOT NULL,
+    tenant_id uuid NOT NULL, actor text NOT NULL, method text NOT NULL, request_id text NOT NULL,
+    request_hash bytea NOT NULL,
     reply_type text, reply jsonb, create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_idempotency PRIMARY KEY (tenant_id, actor, method, request_id))""",
 )

@@ -1,7 +1,6 @@
 """The unit of work that a use case is given: one transaction, its caller, and the means to tell of the change."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,19 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime import audit
 from services.runtime.eventlog.log import emit
-from services.runtime.identity import Principal
+from services.runtime.identity import Origin
 
 NOW = text("SELECT clock_timestamp()")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a unit of work comes from: the caller, the tenant, and the ids of the request and its trace."""
-
-    principal: Principal
-    tenant_id: UUID
-    request_id: str = ""
-    trace_id: str = ""
 
 
 class Work:

@@ -1,5 +1,21 @@
 """The event log of a service: appended with each change, served to followers, consumed with the effect."""
 
-from services.runtime.eventlog.log import PARTITIONS, Event, emit, partition_of, tables
+from services.runtime.eventlog.consumer import Consumer
+from services.runtime.eventlog.log import PARTITIONS, Event, bump_epoch, emit, partition_of, tables
+from services.runtime.eventlog.reading import event_of
+from services.runtime.eventlog.servicer import RPC_ACCESS, EventLogServicer
+from services.runtime.eventlog.wake import Wake
 
-__all__ = ["PARTITIONS", "Event", "emit", "partition_of", "tables"]
+__all__ = [
+    "PARTITIONS",
+    "RPC_ACCESS",
+    "Consumer",
+    "Event",
+    "EventLogServicer",
+    "Wake",
+    "bump_epoch",
+    "emit",
+    "event_of",
+    "partition_of",
+    "tables",
+]

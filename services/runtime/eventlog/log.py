@@ -38,6 +38,9 @@ EMIT = text(
     " VALUES (:tenant_id, :id, :kind, :aggregate_type, :aggregate_id, :version, :payload, :trace_id)"
 ).bindparams(bindparam("payload", type_=JSONB))
 
+BUMP = text("UPDATE event_epoch SET log_epoch = log_epoch + 1, xid = pg_current_xact_id() RETURNING log_epoch")
+RESTAMP = text("UPDATE event SET xid = pg_current_xact_id() WHERE xid >= pg_current_xact_id()")
+
 
 @dataclass(frozen=True)
 class Event:
@@ -55,7 +58,7 @@ class Event:
     xid: int = 0
 
     def is_newer_than(self, seen_version: int | None) -> bool:
-        """Return whether the event says more than the version already seen; events of one aggregate may come inverted."""
+        """Return whether the event is later than the version seen; events of one aggregate may come inverted."""
         return seen_version is None or self.version > seen_version
 
 
@@ -87,6 +90,16 @@ async def emit(
     }
     await connection.execute(EMIT, row)
     return event_id
+
+
+async def bump_epoch(connection: AsyncConnection) -> int:
+    """Begin a new epoch after a restore (system role) and return it.
+
+    Followers that stand beyond this moment come back to it. A restore into a new cluster starts transaction ids anew:
+    events that seem to be of the future are given the present one, so that they are neither hidden nor out of order.
+    """
+    await connection.execute(RESTAMP)
+    return (await connection.execute(BUMP)).scalar_one()  # type: ignore[no-any-return]
 
 
 def tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:

@@ -1,0 +1,95 @@
+"""The one place that every call passes: trace, metrics, deadline, caller, values, and the answer to each error."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from services.runtime import telemetry
+from services.runtime.errors import Status, status_of
+from services.runtime.identity import Gate
+from services.runtime.serve.requests import RequestRules
+
+Context = Any  # grpc.aio.ServicerContext, whose type parameters say nothing here
+Handler = Any  # grpc.RpcMethodHandler
+
+
+class EdgeInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps each method once; whatever is raised below leaves here as one status with a reason."""
+
+    def __init__(self, gate: Gate, rules: RequestRules) -> None:
+        self._gate = gate
+        self._rules = rules
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
+    ) -> Handler:
+        """Return the method's handler behind the edge; none for a method that does not exist."""
+        method = details.method
+        if method not in self._wrapped:
+            handler = await continuation(details)
+            if handler is None:
+                return None
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        kind = "unary" if not handler.request_streaming else "stream"
+        answer = "unary" if not handler.response_streaming else "stream"
+        behaviour = getattr(handler, f"{kind}_{answer}")
+        make = getattr(grpc, f"{kind}_{answer}_rpc_method_handler")
+        streaming = handler.request_streaming or handler.response_streaming
+        serve = self._streaming if handler.response_streaming else self._unary
+        return make(
+            serve(method, behaviour, streaming),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]], streaming: bool) -> Callable[..., Any]:
+        async def serve(request: Any, context: Context) -> Any:
+            metadata = dict(context.invocation_metadata() or ())
+            with telemetry.serving(method, metadata), telemetry.measured(method) as code:
+                try:
+                    return await behaviour(self._admit(method, request, context, metadata, streaming), context)
+                except Exception as error:
+                    await self._answer(method, context, error, code)
+
+        return serve
+
+    def _streaming(self, method: str, behaviour: Callable[..., AsyncIterator[Any]], _: bool) -> Callable[..., Any]:
+        async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
+            metadata = dict(context.invocation_metadata() or ())
+            with telemetry.serving(method, metadata), telemetry.measured(method) as code:
+                try:
+                    async for reply in behaviour(self._admit(method, request, context, metadata, True), context):
+                        yield reply
+                except Exception as error:
+                    await self._answer(method, context, error, code)
+
+        return serve
+
+    def _admit(self, method: str, request: Any, context: Context, metadata: dict[str, Any], streaming: bool) -> Any:
+        if not streaming:
+            self._rules.check_deadline(method, context.time_remaining())
+        self._gate.enter(method, metadata)
+        if hasattr(request, "ListFields"):
+            self._rules.check_values(request)
+            return request
+        return self._checked(request)
+
+    async def _checked(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self._rules.check_values(request)
+            yield request
+
+    async def _answer(self, method: str, context: Context, error: Exception, code: list[str]) -> None:
+        if isinstance(error, grpc.aio.AbortError):  # the servicer has answered for itself
+            code[0] = "ABORTED"
+            raise error
+        status: Status = status_of(error)
+        code[0] = status.code.name
+        if status.unexpected:
+            telemetry.log.error("rpc failed", method=method, exc_info=error)
+        await context.abort(status.code, status.message, status.trailing_metadata())
