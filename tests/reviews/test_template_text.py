@@ -117,6 +117,12 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "grades not ordered": ("from: 60", "from: 95", "GRADES_NOT_ORDERED", "grade: B"),
     "grades gap": ("from: 0}", "from: 10}", "GRADES_GAP", "grades:"),
     "grade out of reach": ("{grade: A, from: 90}", "{grade: A, from: 130}", "GRADE_OUT_OF_REACH", "grades:"),
+    "no such day": (
+        "length: 12 hours",
+        "opens_at: 2026-02-31T09:00:00Z",
+        "UNREADABLE_VALUE",
+        "name: Sales",
+    ),
     "reminder after close": ("{before: 1 day}", "{after: 1 day}", "REMINDER_AFTER_CLOSE", "key: self"),
     "reminder before open": ("{before: 1 day}", "{before: 3 days}", "REMINDER_BEFORE_OPEN", "key: self"),
     "relation not asked": ("self: 0, manager: 100", "peer: 30, manager: 70", "RELATION_NOT_ASKED", "raters:"),

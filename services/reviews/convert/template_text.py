@@ -6,7 +6,7 @@ from typing import Any
 
 from services.reviews.convert.template_schema import schema_findings
 from services.reviews.convert.template_source import read_source
-from services.reviews.domain.findings import Finding, blocking
+from services.reviews.domain.findings import Finding, blocking, error
 from services.reviews.domain.template import TemplateBody
 from services.reviews.domain.template_checks import check_template
 from services.reviews.domain.template_reader import read_template
@@ -33,7 +33,14 @@ def read_template_text(text: str) -> ReadTemplate:
         faults = schema_findings(document)
     body = None
     if not faults:
-        body = read_template(document)
-        faults = check_template(body)
+        body, faults = _read(document)
     located = (finding if finding.line else source.located(finding) for finding in faults)
     return ReadTemplate(body, tuple(sorted(located, key=lambda finding: finding.line)), source.line_of)
+
+
+def _read(document: Any) -> tuple[TemplateBody | None, tuple[Finding, ...]]:
+    try:
+        body = read_template(document)
+    except ValueError as problem:  # a date such as 31 February fits the schema's pattern
+        return None, (error("UNREADABLE_VALUE", problem=str(problem)),)
+    return body, check_template(body)

@@ -67,6 +67,10 @@ CATALOGUE: Mapping[str, tuple[Pair, Pair]] = {
         ("{field} 的值为 {found}，类型不对", "应为{wanted}"),
     ),
     "WRONG_FORMAT": (("{field} is {found}", "write {wanted}"), ("{field} 的值 {found} 格式不对", "应为{wanted}")),
+    "UNREADABLE_VALUE": (
+        ("a value cannot be read: {problem}", "correct it"),
+        ("有一个值无法读取：{problem}", "请修改"),
+    ),
     "UNKNOWN_KEY": (("{key} is not known in {place}", "{hint}"), ("{place} 中没有 {key} 这个字段", "{hint}")),
     "MISSING_KEY": (("{place} has no {key}", "add {key}"), ("{place} 缺少 {key}", "请补充 {key}")),
     "UNKNOWN_VALUE": (

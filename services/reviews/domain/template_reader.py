@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import time
+from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -61,7 +61,7 @@ LENGTH = re.compile(r"\s*([0-9]{1,6})\s*(\S.*?)\s*")
 STAGE_FIELDS = frozenset(
     {
         *("key", "name", "kind", "after", "offset", "length", "reminders", "escalation", "on_timeout", "grace"),
-        *("early_close", "advance", "barrier", "strict", "signature"),
+        *("early_close", "advance", "barrier", "strict", "signature", "opens_at", "closes_at"),
     }
 )
 
@@ -203,6 +203,8 @@ def _stage(item: Mapping[str, Any], facilitator: str) -> StageDefinition:
         after=(after,) if isinstance(after, str) else tuple(after),
         name=item.get("name", ""),
         offset=read_length(item["offset"]) if "offset" in item else NOTHING,
+        opens_at=_optional(item.get("opens_at"), datetime.fromisoformat),
+        closes_at=_optional(item.get("closes_at"), datetime.fromisoformat),
         length=read_length(item["length"]) if "length" in item else DEFAULT_LENGTHS.get(kind, DEFAULT_LENGTH),
         reminders=tuple(_reminder(entry) for entry in item.get("reminders", ())),
         escalation=_escalation(item.get("escalation")),
