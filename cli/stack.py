@@ -15,9 +15,9 @@ from rich.text import Text
 
 from cli.output import JsonOption, fail, print_json, progress, results
 from deploy.local.layout import Layout
-from deploy.local.programs import NEEDS, PROCESSES
 from deploy.local.stack import Stack, StackErrors
 from deploy.local.state import Progress, StackState
+from deploy.local.steps import NEEDS, PROCESSES
 
 _MARKS = {"working": "[dim]·[/]", "ready": "[green]✓[/]", "note": "[yellow]![/]", "failed": "[red]✗[/]"}
 _PLAIN_MARKS = {"working": "...", "ready": "ok ", "note": "!  ", "failed": "x  "}
@@ -67,9 +67,17 @@ def start_stack(stack: Stack) -> bool:
         fail("interrupted; the stack goes on starting. `up` follows it again, `down` stops it")
 
 
-def up(as_json: JsonOption = False) -> None:
+def up(
+    only: Annotated[str, typer.Option(help="Start these only, comma separated, and what they need.")] = "",
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Take free ports, not the documented ones.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Start the local stack, or follow one that is just starting; its data is kept in .attune/."""
-    stack = Stack()
+    try:
+        wanted = only.split(",") if only else PROCESSES
+        stack = Stack(ports="free" if free_ports else "standard", only=wanted)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from None
     began = start_stack(stack)
     state = stack.running()
     if as_json:

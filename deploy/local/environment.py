@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from deploy.local import keys, processes
+from deploy.local import processes
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.ports import LOOPBACK
 
 SERVICES = ("people", "goals", "reviews", "scoring", "notify")
 DATABASE = "attune"
+# Who signs tokens for calls between processes, and who issues users' tokens in local mode.
+SIGNERS = ("gateway", "worker", "bridge", *SERVICES)
+LOCAL_ISSUER = "issuer"
 
 # Defaults of the local stack: quick enough for second-long stages. A variable already set wins.
 _TUNING: Mapping[str, str] = {
     "ATTUNE_BRIDGE_RECONCILE_SECONDS": "2",
     "ATTUNE_WORKER_BLOCKED_RETRY_SECONDS": "5",
     "ATTUNE_GATEWAY_MODE": "local",
+    # Tokens of the gateway's local issuer name an employee by code or e-mail, or the installation.
+    "ATTUNE_PEOPLE_DIRECTORY_ISSUERS": '["attune-local"]',
+    "ATTUNE_PEOPLE_INSTALLATION_ADMINISTRATORS": '["attune-local installation"]',
     "PYTHONUNBUFFERED": "1",
 }
 # These name the stack's own resources; a process gets its own value or none at all.
@@ -61,7 +67,10 @@ class Wiring:
 def process_environment(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of one process. Wiring overrides what was inherited; tuning does not."""
     kept = {key: value for key, value in inherited.items() if key not in _BOOTSTRAP_ONLY}
-    return {**_TUNING, **kept, **_shared(wiring), **_own(wiring, name)}
+    told = {**_TUNING, **kept, **_shared(wiring), **_own(wiring, name)}
+    if name == "gateway" and told["ATTUNE_GATEWAY_MODE"] == "local":
+        told["ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"] = str(wiring.layout.private_key_file(LOCAL_ISSUER))
+    return told
 
 
 def _shared(wiring: Wiring) -> dict[str, str]:
@@ -79,8 +88,8 @@ def _shared(wiring: Wiring) -> dict[str, str]:
 
 def _own(wiring: Wiring, name: str) -> dict[str, str]:
     own: dict[str, str] = {}
-    if name in keys.SIGNERS:
-        own["ATTUNE_IDENTITY_KEY_FILE"] = str(keys.private_key_file(wiring.layout, name))
+    if name in SIGNERS:
+        own["ATTUNE_IDENTITY_KEY_FILE"] = str(wiring.layout.private_key_file(name))
         own[f"ATTUNE_{name.upper()}_METRICS_PORT"] = str(wiring.ports[f"{name}_metrics"])
     if name in SERVICES:
         own[f"ATTUNE_{name.upper()}_PORT"] = str(wiring.ports[name])
@@ -88,7 +97,6 @@ def _own(wiring: Wiring, name: str) -> dict[str, str]:
         own[f"ATTUNE_{name.upper()}_SYSTEM_DATABASE_URL"] = wiring.database_url(f"{name}_system")
     if name == "gateway":
         own["ATTUNE_GATEWAY_PORT"] = str(wiring.ports["gateway"])
-        own["ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"] = str(keys.private_key_file(wiring.layout, keys.LOCAL_ISSUER))
     if name == "bridge":
         own["ATTUNE_ENGINE_PORT"] = str(wiring.ports["engine"])
     return own

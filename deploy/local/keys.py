@@ -7,10 +7,8 @@ from pathlib import Path
 
 from joserfc.jwk import OKPKey
 
+from deploy.local.environment import LOCAL_ISSUER, SIGNERS
 from deploy.local.layout import Layout
-
-LOCAL_ISSUER = "issuer"
-SIGNERS = ("gateway", "worker", "bridge", "people", "goals", "reviews", "scoring", "notify")
 
 
 def make_keys(layout: Layout) -> None:
@@ -20,16 +18,11 @@ def make_keys(layout: Layout) -> None:
     issuer's, which the gateway derives itself: a user's token must never pass for a service's.
     """
     for name in (*SIGNERS, LOCAL_ISSUER):
-        private, public = private_key_file(layout, name), layout.public_keys / f"{name}-1.pem"
+        private, public = layout.private_key_file(name), layout.public_keys / f"{name}-1.pem"
         if not private.exists():
             _write(private, OKPKey.generate_key("Ed25519").as_pem(private=True), 0o600)
         if name != LOCAL_ISSUER and not public.exists():
             _write(public, OKPKey.import_key(private.read_bytes()).as_pem(private=False), 0o644)
-
-
-def private_key_file(layout: Layout, name: str) -> Path:
-    """The file of one signer's private key."""
-    return layout.keys / f"{name}.pem"
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

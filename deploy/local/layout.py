@@ -85,6 +85,10 @@ class Layout:
         """The log of one process."""
         return self.logs / f"{name}.log"
 
+    def private_key_file(self, name: str) -> Path:
+        """The private key of one signer."""
+        return self.keys / f"{name}.pem"
+
     def make(self) -> None:
         """Make the directories; only their owner may enter the keys."""
         for directory in (self.root, self.logs, self.binaries, self.temporal, self.redis):

@@ -1,4 +1,4 @@
-"""The processes of the stack as a table: what each runs, what it needs first, how one sees that it is ready."""
+"""What each process of the stack runs, and how one sees that it is ready."""
 
 from __future__ import annotations
 
@@ -11,47 +11,12 @@ from deploy.local.child import Program
 from deploy.local.environment import SERVICES, Wiring, process_environment
 from deploy.local.temporal_binary import TemporalBinary
 
-# Not a process: roles, schemas and migrations.
-DATABASE_STEP = "database"
-
-# What must be ready before a step begins. The order of the keys is the order in which a person reads them.
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    "postgres": (),
-    "redis": (),
-    "temporal": (),
-    DATABASE_STEP: ("postgres",),
-    **dict.fromkeys(SERVICES, (DATABASE_STEP, "redis")),
-    "gateway": SERVICES,
-    "worker": ("temporal", *SERVICES),
-    "bridge": ("temporal", *SERVICES),
-}
-PROCESSES = tuple(step for step in NEEDS if step != DATABASE_STEP)
-
-# The groups in which processes are stopped, each together: what others call ends after its callers.
-STOP_ORDER: tuple[tuple[str, ...], ...] = (
-    ("gateway", "worker", "bridge"),
-    SERVICES,
-    ("temporal", "redis"),
-    ("postgres",),
-)
-
 _MODULES: Mapping[str, str] = {
     **{service: f"services.{service}" for service in SERVICES},
     "gateway": "services.gateway",
     "worker": "workflows.worker",
     "bridge": "workflows.bridge",
 }
-
-
-def with_needs(wanted: frozenset[str]) -> frozenset[str]:
-    """The wanted steps and all that they need. Raises ValueError for a name that is none."""
-    unknown = wanted - NEEDS.keys()
-    if unknown:
-        raise ValueError(f"unknown process: {', '.join(sorted(unknown))}; known are {', '.join(NEEDS)}")
-    everything = wanted
-    while (grown := everything.union(*(NEEDS[step] for step in everything))) != everything:
-        everything = grown
-    return everything
 
 
 def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Program:

@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from deploy.local import leftovers, programs
+from deploy.local import leftovers, steps
 from deploy.local.environment import Wiring, process_environment
-from deploy.local.holding import holder, lock
+from deploy.local.holding import ALREADY_RUNNING, holder, lock
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.ports import PortMode
 from deploy.local.state import Progress, StackState, read_progress, read_state
-from deploy.local.supervisor import ALREADY_RUNNING
 from deploy.local.waiting import WaitedTooLong, until
 
 # Stopping waits for every process's patience, PostgreSQL's last.
@@ -42,13 +41,13 @@ class Stack:
         data_dir: Path | str | None = None,
         ports: PortMode = "standard",
         *,
-        only: Iterable[str] = programs.PROCESSES,
+        only: Iterable[str] = steps.PROCESSES,
         environment: Mapping[str, str] | None = None,
         tied: bool = False,
     ) -> None:
         self.layout = Layout.at(data_dir) if data_dir else Layout.default()
         self._ports: PortMode = ports
-        self._only = programs.with_needs(frozenset(only)) & frozenset((*programs.PROCESSES, programs.DATABASE_STEP))
+        self._only = steps.with_needs(frozenset(only)) & frozenset((*steps.PROCESSES, steps.DATABASE_STEP))
         self._environment = {**os.environ, **(environment or {})}
         self._tied = tied
         self._supervisor: subprocess.Popen[bytes] | None = None
@@ -196,7 +195,7 @@ class Stack:
             with lock(self.layout):
                 return bool(leftovers.end_leftovers(self.layout))
         except BlockingIOError:
-            raise StackFailed("the supervisor has only just begun; try again") from None
+            raise StackFailed("another program is just starting or stopping this stack; try again") from None
 
     def _reap(self) -> None:
         """Collect the supervisor when it was our child."""

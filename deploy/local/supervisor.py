@@ -14,16 +14,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 from temporalio.service import RPCError
 
-from deploy.local import keys, leftovers, migrate, ports, postgres, processes, programs, redis, temporal
+from deploy.local import keys, leftovers, migrate, ports, postgres, processes, programs, redis, steps, temporal
 from deploy.local.child import Child, Program, StartFailed
 from deploy.local.environment import SERVICES, Wiring
-from deploy.local.holding import lock
+from deploy.local.holding import ALREADY_RUNNING, lock
 from deploy.local.layout import Layout
 from deploy.local.processes import Identity
 from deploy.local.state import ProgressLog, StackState, read_state, write_state
 from deploy.local.temporal_binary import Search, TemporalMissing, user_cache
 
-ALREADY_RUNNING = 3
 _TEMPORAL_REGISTER_SECONDS = 30.0
 
 
@@ -42,7 +41,7 @@ class Supervisor:
 
     def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
         self._layout = options.layout
-        self._steps = programs.with_needs(options.only)
+        self._steps = steps.with_needs(options.only)
         self._environment = environment
         self._progress = ProgressLog(self._layout)
         self._children: dict[str, Child] = {}
@@ -116,18 +115,18 @@ class Supervisor:
     async def _start_all(self) -> None:
         done = {step: asyncio.Event() for step in self._steps}
         async with asyncio.TaskGroup() as group:
-            for step in programs.NEEDS:
+            for step in steps.NEEDS:
                 if step in self._steps:
                     group.create_task(self._start_step(step, done))
 
     async def _start_step(self, step: str, done: Mapping[str, asyncio.Event]) -> None:
-        for need in programs.NEEDS[step]:
+        for need in steps.NEEDS[step]:
             await done[need].wait()
         special: Mapping[str, Callable[[], Awaitable[None]]] = {
             "postgres": self._start_postgres,
             "redis": self._start_redis,
             "temporal": self._start_temporal,
-            programs.DATABASE_STEP: self._prepare_database,
+            steps.DATABASE_STEP: self._prepare_database,
         }
         if step in special:
             await special[step]()
@@ -184,14 +183,14 @@ class Supervisor:
     async def _prepare_database(self) -> None:
         say = self._progress.say
         changed = await migrate.prepare_database(
-            self._wiring, self._environment, lambda text: say(programs.DATABASE_STEP, "working", text)
+            self._wiring, self._environment, lambda text: say(steps.DATABASE_STEP, "working", text)
         )
-        say(programs.DATABASE_STEP, "ready", "schemas are up to date" if changed else "schemas are as they were left")
+        say(steps.DATABASE_STEP, "ready", "schemas are up to date" if changed else "schemas are as they were left")
 
     async def _stop_all(self) -> None:
         self._state.state = "stopping"
         self._write()
-        for group in programs.STOP_ORDER:
+        for group in steps.STOP_ORDER:
             await asyncio.gather(*(self._children[name].stop() for name in group if name in self._children))
 
     def _note(self, step: str, text: str) -> None:
@@ -242,7 +241,7 @@ def _options(arguments: list[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="python -m deploy.local.supervisor", description=__doc__)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--ports", choices=("standard", "free"), default="standard")
-    parser.add_argument("--only", default=",".join(programs.PROCESSES), help="process names, comma separated")
+    parser.add_argument("--only", default=",".join(steps.PROCESSES), help="process names, comma separated")
     parser.add_argument("--tied", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(arguments)
     return Options(Layout.at(given.data_dir), given.ports, frozenset(given.only.split(",")), given.tied)

@@ -143,7 +143,7 @@ async def downloaded(
             _copy(search.kept / CLI_NAME, search.cache / CLI_NAME)
         return TemporalBinary(search.kept / CLI_NAME, "cli")
     finally:
-        _kill_group(child)
+        await _end_group(child)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -219,7 +219,7 @@ async def _build(search: Search, go: str) -> None:
             raise NoLuck(f"go install failed: {last}")
         (folder / "server").replace(search.kept / SERVER_NAME)
     finally:
-        _kill_group(child)
+        await _end_group(child)
         shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         _copy(search.kept / SERVER_NAME, search.cache / SERVER_NAME)
@@ -278,7 +278,8 @@ def _copy(source: Path, target: Path) -> None:
     partial.unlink(missing_ok=True)  # a rename between two links of one file leaves both
 
 
-def _kill_group(child: asyncio.subprocess.Process) -> None:
+async def _end_group(child: asyncio.subprocess.Process) -> None:
     """End a child and what it started, if anything is left of it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import ports, programs
+from deploy.local import ports, steps
 from deploy.local.environment import SERVICES, Wiring, migration_environment, process_environment
 from deploy.local.layout import Layout
 
@@ -45,7 +45,7 @@ def test_a_given_database_keeps_its_host_and_options_and_gets_each_roles_passwor
     assert given.admin_database_url() == "postgresql://admin:secret@db.example:5433/attune?sslmode=require"
 
 
-@pytest.mark.parametrize("name", programs.PROCESSES)
+@pytest.mark.parametrize("name", steps.PROCESSES)
 def test_no_process_gets_the_database_url_of_the_bootstrap(name: str) -> None:
     assert "DATABASE_URL" not in process_environment(wiring(), name, {"DATABASE_URL": "postgresql://admin@/"})
 
@@ -62,16 +62,23 @@ def test_a_setting_of_the_user_wins_over_tuning_but_not_over_wiring() -> None:
     assert told["ATTUNE_PEOPLE_ADDRESS"] == "127.0.0.1:20001"
 
 
+def test_only_a_local_gateway_may_issue_tokens() -> None:
+    variable = "ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"
+    assert process_environment(wiring(), "gateway", {})[variable] == "/srv/attune/keys/issuer.pem"
+    assert variable not in process_environment(wiring(), "gateway", {"ATTUNE_GATEWAY_MODE": "production"})
+    assert variable not in process_environment(wiring(), "people", {})
+
+
 def test_wanted_steps_bring_what_they_need() -> None:
-    assert programs.with_needs(frozenset({"temporal"})) == {"temporal"}
-    assert programs.with_needs(frozenset({"goals"})) == {"goals", "database", "postgres", "redis"}
-    assert programs.with_needs(frozenset({"worker", "gateway", "bridge"})) == set(programs.NEEDS)
+    assert steps.with_needs(frozenset({"temporal"})) == {"temporal"}
+    assert steps.with_needs(frozenset({"goals"})) == {"goals", "database", "postgres", "redis"}
+    assert steps.with_needs(frozenset({"worker", "gateway", "bridge"})) == set(steps.NEEDS)
 
 
 def test_an_unknown_process_is_named() -> None:
     with pytest.raises(ValueError, match="payroll"):
-        programs.with_needs(frozenset({"payroll"}))
+        steps.with_needs(frozenset({"payroll"}))
 
 
 def test_every_process_is_stopped() -> None:
-    assert sorted(name for group in programs.STOP_ORDER for name in group) == sorted(programs.PROCESSES)
+    assert sorted(name for group in steps.STOP_ORDER for name in group) == sorted(steps.PROCESSES)

@@ -6,7 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from deploy.local.keys import LOCAL_ISSUER, SIGNERS, make_keys, private_key_file
+from deploy.local.environment import LOCAL_ISSUER, SIGNERS
+from deploy.local.keys import make_keys
 from deploy.local.layout import SOCKET_NAME, SOCKET_PATH_LIMIT, Layout
 
 
@@ -36,7 +37,7 @@ def test_private_keys_are_for_their_owner_only_and_never_change(tmp_path: Path) 
     layout = Layout.at(tmp_path)
     layout.make()
     make_keys(layout)
-    files = [private_key_file(layout, name) for name in (*SIGNERS, LOCAL_ISSUER)]
+    files = [layout.private_key_file(name) for name in (*SIGNERS, LOCAL_ISSUER)]
     first = [file.read_bytes() for file in files]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert len(set(first)) == len(first)

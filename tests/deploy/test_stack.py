@@ -17,11 +17,11 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from deploy.local import processes, temporal
+from deploy.local.holding import ALREADY_RUNNING
 from deploy.local.layout import REPOSITORY
 from deploy.local.processes import Identity
 from deploy.local.stack import Stack, StackFailed
 from deploy.local.state import Progress
-from deploy.local.supervisor import ALREADY_RUNNING
 from deploy.local.waiting import until
 from tests.deploy.conftest import MakeStack
 

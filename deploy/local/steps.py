@@ -1,0 +1,42 @@
+"""The steps of a start as a table: what each needs first, and in which order processes are stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deploy.local.environment import SERVICES
+
+# Not a process: roles, schemas and migrations.
+DATABASE_STEP = "database"
+
+# What must be ready before a step begins. The order of the keys is the order in which a person reads them.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "postgres": (),
+    "redis": (),
+    "temporal": (),
+    DATABASE_STEP: ("postgres",),
+    **dict.fromkeys(SERVICES, (DATABASE_STEP, "redis")),
+    "gateway": SERVICES,
+    "worker": ("temporal", *SERVICES),
+    "bridge": ("temporal", *SERVICES),
+}
+PROCESSES = tuple(step for step in NEEDS if step != DATABASE_STEP)
+
+# The groups in which processes are stopped, each together: what others call ends after its callers.
+STOP_ORDER: tuple[tuple[str, ...], ...] = (
+    ("gateway", "worker", "bridge"),
+    SERVICES,
+    ("temporal", "redis"),
+    ("postgres",),
+)
+
+
+def with_needs(wanted: frozenset[str]) -> frozenset[str]:
+    """The wanted steps and all that they need. Raises ValueError for a name that is none."""
+    unknown = wanted - NEEDS.keys()
+    if unknown:
+        raise ValueError(f"unknown process: {', '.join(sorted(unknown))}; known are {', '.join(NEEDS)}")
+    everything = wanted
+    while (grown := everything.union(*(NEEDS[step] for step in everything))) != everything:
+        everything = grown
+    return everything
