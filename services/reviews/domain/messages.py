@@ -341,22 +341,25 @@ CATALOGUE: Mapping[str, tuple[Pair, Pair]] = {
         ("{count} indicators need actuals, but the process has no data_entry stage", "add one, or import the actuals"),
         ("{count} 个指标需要完成值，但流程没有 data_entry 环节", "请补充该环节，或导入完成值"),
     ),
-    "LANDS_ON_HOLIDAY": (
-        ("{stage} is due on {date}, which is no working day", "count in business days, or move the deadline"),
-        ("{stage} 于 {date} 到期，当天不是工作日", "请按工作日计算，或调整到期时间"),
+    "EDITION_REQUIRED": (
+        (
+            "{stage} ({kind}) is not part of the basic edition",
+            "remove the stage, or change to the professional edition",
+        ),
+        ("{stage}（{kind}）不在基础版中", "请删除该环节或升级到专业版"),
     ),
     # people
     "NO_MANAGER": (
-        ("{subject} has no manager", "set a manager or leave the person out"),
-        ("{subject} 没有上级", "请设置上级或不纳入此人"),
+        ("{person} has no manager", "set a manager or leave the person out"),
+        ("{person} 没有上级", "请设置上级或不纳入此人"),
     ),
     "MANAGER_LOOP": (
-        ("{subject} stands in a loop of managers", "correct the reporting line"),
-        ("{subject} 处于上级循环中", "请修正汇报关系"),
+        ("{person} stands in a loop of managers", "correct the reporting line"),
+        ("{person} 处于上级循环中", "请修正汇报关系"),
     ),
-    "PERSON_TWICE": (("{subject} is listed twice", "list the person once"), ("{subject} 重复出现", "请只列一次")),
+    "PERSON_TWICE": (("{person} is listed twice", "list the person once"), ("{person} 重复出现", "请只列一次")),
     "NO_FORM_RULE": (
-        ("no form rule matches {subject} (post {post})", "add a rule, or one without a match as fallback"),
-        ("没有考评表规则匹配 {subject}（岗位 {post}）", "请增加规则，或增加一条无条件的兜底规则"),
+        ("no form rule matches {person} (post {post})", "add a rule, or one without a match as fallback"),
+        ("没有考评表规则匹配 {person}（岗位 {post}）", "请增加规则，或增加一条无条件的兜底规则"),
     ),
 }

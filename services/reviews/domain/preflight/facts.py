@@ -1,0 +1,65 @@
+"""Everything that the launch check looks at; gathered once, outside any transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from uuid import UUID
+
+from services.reviews.domain.calendar import Calendar
+from services.reviews.domain.findings import Finding
+from services.reviews.domain.form_rules import NOBODY, Members, assign_rules
+from services.reviews.domain.model import Cycle, FormRule, Stage, StageDefinition
+from services.reviews.domain.template import TemplateBody
+
+NO_MANAGER, MANAGER_LOOP, ROOT = 1, 2, 3
+"""Problems of a member, as people numbers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormFacts:
+    """A form rule with the template that it gives."""
+
+    rule: FormRule
+    body: TemplateBody
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCycle:
+    """A cycle of the same kind whose period overlaps."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class LaunchFacts:
+    """A cycle's definition and the people that it is about, at one instant."""
+
+    now: datetime
+    cycle: Cycle
+    template: TemplateBody
+    stages: tuple[Stage, ...]  # as planned from the start, or from now
+    calendar: Calendar
+    forms: tuple[FormFacts, ...]
+    members: Members
+    formula_faults: tuple[Finding, ...] = ()
+    employed: Mapping[UUID, bool] = field(default_factory=dict)  # of everybody whom the definition names
+    others: tuple[OtherCycle, ...] = ()
+    edition: str = "professional"
+
+    @property
+    def process(self) -> tuple[StageDefinition, ...]:
+        return tuple(stage.definition for stage in self.stages)
+
+    @cached_property
+    def assigned(self) -> list[int]:
+        """For each member the index of its form rule, or -1."""
+        return assign_rules(self.cycle.forms, self.members)
+
+    @cached_property
+    def able(self) -> list[bool]:
+        """Whether each member can take part: has a form, and a manager or is the root."""
+        kept_out = (NO_MANAGER, MANAGER_LOOP)
+        pairs = zip(self.assigned, self.members.problems, strict=True)
+        return [index != NOBODY and problem not in kept_out for index, problem in pairs]
