@@ -16,14 +16,13 @@ _CODE_FORM = re.compile(r"(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z._\-]*")
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A node of the tree; `path` leads from the root to the department itself."""
+    """A node of the tree; `path` leads from the root to the department itself, `path_names` is A/B/C."""
 
     id: UUID
     name: str
     path: tuple[UUID, ...]
+    path_names: str
     code: str = ""
-    head_id: UUID | None = None
-    version: int = 1
 
     @property
     def parent_id(self) -> UUID | None:
@@ -78,18 +77,17 @@ class DepartmentTree:
         return self._grow(parse_path(text))
 
     def _grow(self, names: tuple[str, ...]) -> Department:
-        above: Department | None = None
-        for name in names:
-            place = (above.id if above else None, name)
-            department = self._by_place.get(place)
-            if department is None:
-                new_id = self._new_id()
-                department = Department(new_id, name, ((above.path if above else ()) + (new_id,)))
-                self._by_place[place] = department
-                self._grown.append(department)
-            above = department
-        assert above is not None
-        return above
+        *names_above, name = names
+        above = self._grow(tuple(names_above)) if names_above else None
+        place = (above.id if above else None, name)
+        department = self._by_place.get(place)
+        if department is None:
+            new_id = self._new_id()
+            path, prefix = (above.path, f"{above.path_names}/") if above else ((), "")
+            department = Department(new_id, name, (*path, new_id), prefix + name)
+            self._by_place[place] = department
+            self._grown.append(department)
+        return department
 
 
 def department_problem(tree: DepartmentTree, line: int, text: str) -> tuple[Department | None, Problem | None]:

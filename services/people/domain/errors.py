@@ -8,11 +8,10 @@ PeopleError
 │   ├── GroupNotFound     ├── GrantNotFound      ├── FreezeNotFound
 │   └── IdentityUnknown
 ├── Conflict
-│   ├── CodeTaken         ├── EmailTaken         ├── IdentityTaken
-│   ├── DepartmentTaken   ├── VersionMismatch    └── FreezeDiffers
+│   ├── IdentityTaken     ├── GroupTaken         └── FreezeDiffers
 ├── Refused
 │   ├── ManagementLoop    ├── AlreadyDeparted    ├── NotDeparted
-│   ├── DatesOutOfOrder   ├── LastAdministrator  └── EditionRequired
+│   ├── DatesOutOfOrder   └── LastAdministrator
 └── NotAllowed
 """
 
@@ -113,34 +112,16 @@ class Conflict(PeopleError):
     category = "conflict"
 
 
-class CodeTaken(Conflict):
-    """Another employee has this code."""
-
-    reason = "EMPLOYEE_CODE_TAKEN"
-
-
-class EmailTaken(Conflict):
-    """Another employee has this address."""
-
-    reason = "EMAIL_TAKEN"
-
-
 class IdentityTaken(Conflict):
     """The sign-in is linked to somebody else."""
 
     reason = "IDENTITY_TAKEN"
 
 
-class DepartmentTaken(Conflict):
-    """A department of this name or code exists at that place."""
+class GroupTaken(Conflict):
+    """A group of this name exists."""
 
-    reason = "DEPARTMENT_TAKEN"
-
-
-class VersionMismatch(Conflict):
-    """The object changed since it was read."""
-
-    reason = "ETAG_MISMATCH"
+    reason = "GROUP_TAKEN"
 
 
 class FreezeDiffers(Conflict):
@@ -184,12 +165,6 @@ class LastAdministrator(Refused):
     """A tenant keeps at least one HR administrator of the whole tenant."""
 
     reason = "LAST_ADMINISTRATOR"
-
-
-class EditionRequired(Refused):
-    """The tenant's edition lacks the feature."""
-
-    reason = "EDITION_REQUIRED"
 
 
 class NotAllowed(PeopleError):

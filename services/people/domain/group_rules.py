@@ -42,6 +42,7 @@ class Facts:
     """What a rule may ask about somebody on a date; empty text counts as missing."""
 
     code: str
+    id: UUID | None = None
     post: str = ""
     language: str = ""
     level: str = ""
@@ -98,6 +99,18 @@ class Vocabulary:
     employee: Callable[[str], UUID | None] = lambda written: None
 
 
+def uuid_or_none(written: str) -> UUID | None:
+    """The id that the text is, if it is one."""
+    try:
+        return UUID(written)
+    except ValueError:
+        return None
+
+
+# Stored rules name departments and employees by id only.
+STORED: Final = Vocabulary(uuid_or_none, uuid_or_none)
+
+
 def parse_rule(tree: object, words: Vocabulary) -> Rule:
     """The typed rule of a JSON tree; raises RuleInvalid with a violation for every fault."""
     parser = _Parser(words)
@@ -105,6 +118,40 @@ def parse_rule(tree: object, words: Vocabulary) -> Rule:
     if parser.faults:
         raise RuleInvalid("the group rule is not valid", violations=parser.faults)
     return rule
+
+
+def rule_tree(rule: Rule) -> dict[str, object]:
+    """The JSON tree of a typed rule, with ids where the user may have written codes; `parse_rule` reads it back."""
+    match rule:
+        case Both(parts):
+            return {"all": [rule_tree(part) for part in parts]}
+        case Either(parts):
+            return {"any": [rule_tree(part) for part in parts]}
+        case Negation(part):
+            return {"not": rule_tree(part)}
+        case Comparison(attribute, operator, values):
+            leaf: dict[str, object] = {"attribute": attribute, "operator": operator}
+            if operator not in _BARE_OPS:
+                written = [value if isinstance(value, int) else str(value) for value in values]
+                leaf["value"] = written if operator in _SET_OPS else written[0]
+            return leaf
+
+
+def written_references(tree: object) -> tuple[set[str], set[str]]:
+    """The texts that name departments and employees anywhere in a tree, before it is checked."""
+    found: dict[str, set[str]] = {"department": set(), "manager": set()}
+    waiting, seen = [tree], 0
+    while waiting and seen < MAX_NODES * 4:
+        part, seen = waiting.pop(), seen + 1
+        if isinstance(part, Mapping):
+            name, value = part.get("attribute"), part.get("value")
+            if isinstance(name, str) and name in found:
+                items = value if isinstance(value, list) else [value]
+                found[name].update(item for item in items[:MAX_VALUES] if isinstance(item, str))
+            waiting += [part[key] for key in ("all", "any", "not") if key in part]
+        elif isinstance(part, list):
+            waiting += part[: MAX_NODES + 1]
+    return found["department"], found["manager"]
 
 
 class _Parser:

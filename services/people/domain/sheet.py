@@ -39,11 +39,11 @@ class Sheet:
     problems: tuple[Problem, ...] = ()
 
 
-def read_sheet(content: bytes, file_name: str = "") -> Sheet:
-    """The first sheet of a workbook, or a CSV text; told apart by content, the name only decides about broken ones."""
+def read_sheet(content: bytes, *, workbook: bool = False) -> Sheet:
+    """The first sheet of a workbook, or a CSV text; what looks like a workbook is read as one whatever was said."""
     if len(content) > MAX_BYTES:
         return _refused("FILE_TOO_LARGE", limit=f"{MAX_BYTES // (1024 * 1024)} MiB")
-    if content.startswith((_ZIP, _OLD_EXCEL)) or file_name.lower().endswith((".xlsx", ".xls")):
+    if workbook or content.startswith((_ZIP, _OLD_EXCEL)):
         return _read_workbook(content)
     return _read_csv(content)
 

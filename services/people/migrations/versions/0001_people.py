@@ -51,30 +51,36 @@ TABLES = (
     tenant_id uuid NOT NULL, issuer text NOT NULL, subject text NOT NULL, employee_id uuid NOT NULL,
     create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_identity PRIMARY KEY (tenant_id, issuer, subject),
-    CONSTRAINT fk_identity_tenant_id_employee_id FOREIGN KEY(tenant_id, employee_id) REFERENCES employee (tenant_id, id))""",
+    CONSTRAINT fk_identity_tenant_id_employee_id
+        FOREIGN KEY (tenant_id, employee_id) REFERENCES employee (tenant_id, id))""",
     "CREATE INDEX ix_identity_issuer_subject ON identity (issuer, subject)",
     """CREATE TABLE assignment (
     tenant_id uuid NOT NULL, employee_id uuid NOT NULL, valid_from date NOT NULL, valid_to date,
     department_id uuid, manager_id uuid, dotted_manager_ids uuid[] NOT NULL DEFAULT '{}',
     post text NOT NULL DEFAULT '', level text NOT NULL DEFAULT '',
     CONSTRAINT pk_assignment PRIMARY KEY (tenant_id, employee_id, valid_from),
-    CONSTRAINT fk_assignment_tenant_id_employee_id FOREIGN KEY(tenant_id, employee_id) REFERENCES employee (tenant_id, id),
-    CONSTRAINT fk_assignment_tenant_id_manager_id FOREIGN KEY(tenant_id, manager_id) REFERENCES employee (tenant_id, id),
-    CONSTRAINT fk_assignment_tenant_id_department_id FOREIGN KEY(tenant_id, department_id) REFERENCES department (tenant_id, id))""",
+    CONSTRAINT fk_assignment_tenant_id_employee_id
+        FOREIGN KEY (tenant_id, employee_id) REFERENCES employee (tenant_id, id),
+    CONSTRAINT fk_assignment_tenant_id_manager_id
+        FOREIGN KEY (tenant_id, manager_id) REFERENCES employee (tenant_id, id),
+    CONSTRAINT fk_assignment_tenant_id_department_id
+        FOREIGN KEY (tenant_id, department_id) REFERENCES department (tenant_id, id))""",
     "CREATE INDEX ix_assignment_department ON assignment (tenant_id, department_id)",
     "CREATE INDEX ix_assignment_manager ON assignment (tenant_id, manager_id)",
     """CREATE TABLE absence (
     tenant_id uuid NOT NULL, id uuid NOT NULL, employee_id uuid NOT NULL, from_on date NOT NULL,
     to_on date NOT NULL, create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_absence PRIMARY KEY (tenant_id, id),
-    CONSTRAINT fk_absence_tenant_id_employee_id FOREIGN KEY(tenant_id, employee_id) REFERENCES employee (tenant_id, id))""",
+    CONSTRAINT fk_absence_tenant_id_employee_id
+        FOREIGN KEY (tenant_id, employee_id) REFERENCES employee (tenant_id, id))""",
     "CREATE INDEX ix_absence_employee ON absence (tenant_id, employee_id)",
     """CREATE TABLE role_grant (
     tenant_id uuid NOT NULL, id uuid NOT NULL, employee_id uuid NOT NULL, role text NOT NULL,
     scope_kind text NOT NULL, scope_id text NOT NULL DEFAULT '', revoke_time timestamptz,
     create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_role_grant PRIMARY KEY (tenant_id, id),
-    CONSTRAINT fk_role_grant_tenant_id_employee_id FOREIGN KEY(tenant_id, employee_id) REFERENCES employee (tenant_id, id))""",
+    CONSTRAINT fk_role_grant_tenant_id_employee_id
+        FOREIGN KEY (tenant_id, employee_id) REFERENCES employee (tenant_id, id))""",
     "CREATE UNIQUE INDEX ix_role_grant_held ON role_grant (tenant_id, employee_id, role, scope_kind, scope_id)"
     " WHERE revoke_time IS NULL",
     """CREATE TABLE dynamic_group (

@@ -1,0 +1,29 @@
+"""The one reading of "who works here on a day, and where they stand", shared by every set-based statement."""
+
+# Assignments hold from the beginning of time until changed: when employment begins is the employee's own date.
+# Parameters: tenant_id, day.
+ASSIGNED_ON = (
+    "a.tenant_id = e.tenant_id AND a.employee_id = e.id AND a.valid_from <= CAST(:day AS date)"
+    " AND (a.valid_to IS NULL OR CAST(:day AS date) < a.valid_to)"
+)
+EMPLOYED_ON = (
+    "(e.hired_on IS NULL OR e.hired_on <= CAST(:day AS date))"
+    " AND (e.left_on IS NULL OR CAST(:day AS date) <= e.left_on)"
+)
+
+# What group rules and scopes may ask, as columns of `s`.
+STAFF = f"""
+    SELECT e.id, e.code, e.name, e.hired_on, e.left_on, e.email, e.mobile, e.attributes, e.version,
+           coalesce(nullif(e.language, ''), t.language) AS language,
+           a.valid_from, a.valid_to, a.post, a.level, a.department_id, a.manager_id, a.dotted_manager_ids,
+           coalesce(d.path, '{{}}') AS department_path, coalesce(d.path_names, '') AS department_names
+    FROM employee e
+    JOIN tenant t ON t.tenant_id = e.tenant_id
+    JOIN assignment a ON {ASSIGNED_ON}
+    LEFT JOIN department d ON d.tenant_id = e.tenant_id AND d.id = a.department_id
+    WHERE e.tenant_id = :tenant_id
+"""  # noqa: S608 - constants of this module
+EMPLOYED_STAFF = f"{STAFF} AND {EMPLOYED_ON}"
+
+# How many people each manager has on the day; counted only where a rule asks for it.
+REPORTS = "SELECT manager_id, count(*) AS count FROM staff WHERE manager_id IS NOT NULL GROUP BY manager_id"
