@@ -66,7 +66,7 @@ async def submit(seed: Seed, who: UUID | Principal, sent: SubmitTask, forms: For
 
 async def self_review(seed: Seed, **given: Any) -> tuple[UUID, UUID, UUID]:
     """(stage, task, employee) of an open self review."""
-    task = {name: given.pop(name) for name in ("state", "due_override") if name in given}
+    task = {name: given.pop(f"task_{name}") for name in ("state", "due_override") if f"task_{name}" in given}
     stage_id = await seed.stage(**given)
     participant_id, employee_id = await seed.participant()
     task_id = await seed.task(stage_id, employee_id, participant_id=participant_id, subject_id=employee_id, **task)
@@ -105,7 +105,7 @@ async def test_a_repeated_request_gets_the_first_receipt(seed: Seed) -> None:
     sent = command(task_id, stage_id)
     first = await submit(seed, employee_id, sent)
     assert await submit(seed, employee_id, sent) == first
-    assert len(await seed.rows("SELECT FROM submission WHERE task_id = :id", id=task_id)) == 1
+    assert len(await seed.rows("SELECT 1 FROM submission WHERE task_id = :id", id=task_id)) == 1
 
 
 async def test_concurrent_duplicates_all_get_the_same_receipt(seed: Seed) -> None:
@@ -114,8 +114,8 @@ async def test_concurrent_duplicates_all_get_the_same_receipt(seed: Seed) -> Non
         sent = command(task_id, stage_id)
         receipts = await asyncio.gather(*(submit(seed, employee_id, sent) for _ in range(6)))
         assert len(set(receipts)) == 1
-        assert len(await seed.rows("SELECT FROM submission WHERE task_id = :id", id=task_id)) == 1
-        assert len(await seed.rows("SELECT FROM event WHERE aggregate_id = :id", id=task_id)) == 1
+        assert len(await seed.rows("SELECT 1 FROM submission WHERE task_id = :id", id=task_id)) == 1
+        assert len(await seed.rows("SELECT 1 FROM event WHERE aggregate_id = :id", id=task_id)) == 1
 
 
 async def test_the_same_request_id_with_another_body_is_refused(seed: Seed) -> None:
@@ -162,40 +162,33 @@ async def test_a_crash_before_the_commit_leaves_nothing_and_the_request_can_be_r
         await submit_task(Desks(), CrashingForms(), seed.person(employee_id), sent, "")
     assert entries
     for table in ("submission", "event", "idempotency", "audit_entry"):
-        assert await seed.rows(f"SELECT FROM {table}") == []
+        assert await seed.rows("SELECT 1 FROM " + table) == []
     assert (await submit(seed, employee_id, sent)).version == 1
 
 
 @pytest.mark.parametrize(
-    ("stage", "task", "refusal"),
+    ("given", "refusal"),
     [
-        ({"paused": True}, {}, CyclePaused),
-        ({"state": StageState.CLOSING}, {}, StageClosed),
-        ({"state": StageState.SETTLING}, {"due_override": True}, StageClosed),
-        ({"state": StageState.CLOSED}, {}, StageClosed),
-        ({"strict": True, "due_at": True}, {}, StageClosed),
-        ({}, {"state": TaskState.SUBMITTED}, AlreadySubmitted),
-        ({}, {"state": TaskState.ACCEPTED}, AlreadySubmitted),
-        ({}, {"state": TaskState.EXPIRED}, StageClosed),
-        ({}, {"state": TaskState.WITHDRAWN}, TaskStateInvalid),
+        ({"paused": True}, CyclePaused),
+        ({"state": StageState.CLOSING}, StageClosed),
+        ({"state": StageState.SETTLING, "task_due_override": LONG}, StageClosed),
+        ({"state": StageState.CLOSED}, StageClosed),
+        ({"strict": True, "due_at": -LONG}, StageClosed),
+        ({"task_state": TaskState.SUBMITTED}, AlreadySubmitted),
+        ({"task_state": TaskState.ACCEPTED}, AlreadySubmitted),
+        ({"task_state": TaskState.EXPIRED}, StageClosed),
+        ({"task_state": TaskState.WITHDRAWN}, TaskStateInvalid),
     ],
 )
 async def test_the_state_of_stage_and_task_decides(
-    seed: Seed, stage: dict[str, Any], task: dict[str, Any], refusal: type[ReviewsError]
+    seed: Seed, given: dict[str, Any], refusal: type[ReviewsError]
 ) -> None:
-    if "due_at" in stage:
-        stage = stage | {"due_at": seed.now - timedelta(hours=1)}
-    if "due_override" in task:
-        task = task | {"due_override": seed.now + LONG}
-    stage_id, task_id, employee_id = await self_review(seed, **stage, **{} if "state" in stage else task)
-    if "state" in stage and task:
-        await seed.rows(
-            "UPDATE task SET due_override = :at WHERE id = :id RETURNING id", at=seed.now + LONG, id=task_id
-        )
+    instants = {name: seed.now + value for name, value in given.items() if isinstance(value, timedelta)}
+    stage_id, task_id, employee_id = await self_review(seed, **given | instants)
     with pytest.raises(refusal):
         await submit(seed, employee_id, command(task_id, stage_id))
-    assert await seed.rows("SELECT FROM submission") == []
-    assert await seed.rows("SELECT FROM idempotency") == []
+    assert await seed.rows("SELECT 1 FROM submission") == []
+    assert await seed.rows("SELECT 1 FROM idempotency") == []
 
 
 async def test_after_the_deadline_a_lenient_stage_accepts_late(seed: Seed) -> None:
@@ -204,9 +197,7 @@ async def test_after_the_deadline_a_lenient_stage_accepts_late(seed: Seed) -> No
 
 
 async def test_an_extended_person_is_in_time_while_the_stage_closes(seed: Seed) -> None:
-    stage_id, task_id, employee_id = await self_review(
-        seed, state=TaskState.OPEN, due_override=seed.now + LONG, due_at=seed.now - LONG
-    )
+    stage_id, task_id, employee_id = await self_review(seed, task_due_override=seed.now + LONG, due_at=seed.now - LONG)
     await seed.rows("UPDATE stage SET state = 'closing', epoch = 2 WHERE id = :id RETURNING id", id=stage_id)
     assert not (await submit(seed, employee_id, command(task_id, stage_id))).late
     assert [row.epoch for row in await seed.rows("SELECT epoch FROM submission")] == [2]
@@ -328,31 +319,16 @@ async def test_every_fault_of_an_answer_is_named_and_nothing_is_written(
         await submit(seed, employee_id, command(task_id, stage_id, answer, *rest))
     assert (pointer, code) in [(violation[0], violation[1]) for violation in refused.value.violations]
     for table in ("submission", "event", "idempotency", "sign_off", "audit_entry"):
-        assert await seed.rows(f"SELECT FROM {table}") == []
+        assert await seed.rows("SELECT 1 FROM " + table) == []
 
 
 async def test_all_faults_come_at_once(seed: Seed) -> None:
     stage_id, task_id, employee_id = await self_review(seed)
+    faulty = (Answer("kpi/output", "x"), Answer("no/such"), Answer("kpi/output"))
     with pytest.raises(AnswersInvalid) as refused:
-        await submit(
-            seed,
-            employee_id,
-            command(
-                task_id,
-                stage_id,
-                Answer("kpi/output", "x"),
-                Answer("no/such"),
-                Answer("kpi/output"),
-                comment="y" * 10_001,
-            ),
-        )
-    assert {violation[1] for violation in refused.value.violations} == {
-        "NOT_A_NUMBER",
-        "UNKNOWN_ITEM",
-        "TWICE",
-        "TOO_LONG",
-        "REQUIRED",
-    }
+        await submit(seed, employee_id, command(task_id, stage_id, *faulty, comment="y" * 10_001))
+    codes = {violation[1] for violation in refused.value.violations}
+    assert codes == {"NOT_A_NUMBER", "UNKNOWN_ITEM", "TWICE", "TOO_LONG", "REQUIRED"}
 
 
 async def test_forms_are_read_once(seed: Seed) -> None:

@@ -153,7 +153,7 @@ class SubmissionDesk:
     async def kept_reply(self, entry: Entry) -> KeptReply | None:
         """What is remembered under the request's id."""
         row = await self._driver.fetchrow(KEPT, entry.tenant_id, entry.actor, METHOD, entry.request_id)
-        return None if row is None else KeptReply(row["request_hash"], json.loads(row["reply"]))
+        return None if row is None else KeptReply(row["request_hash"], row["reply"])
 
     async def form_of_task(self, entry: Entry) -> UUID | None:
         """The form of the caller's task, without any lock."""
@@ -161,7 +161,7 @@ class SubmissionDesk:
 
     async def form(self, tenant_id: UUID, form_id: UUID) -> dict[str, Any]:
         """The body of a form."""
-        return json.loads(await self._driver.fetchval(FORM, tenant_id, form_id))  # type: ignore[no-any-return]
+        return await self._driver.fetchval(FORM, tenant_id, form_id)  # type: ignore[no-any-return]
 
 
 def _verdict(row: asyncpg.Record | None) -> Verdict | None:
