@@ -1,0 +1,1 @@
+"""Proto ↔ domain, pure; one module per topic."""

@@ -1,0 +1,48 @@
+"""The one row that makes the results of a cycle visible."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scoring.domain.model import Release
+from services.scoring.tables import release, result
+
+
+class ReleaseStore:
+    """Releases of one tenant."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: UUID) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    async def find(self, cycle_id: UUID) -> Release | None:
+        """The release of the cycle, if its results are visible."""
+        found = await self._connection.execute(
+            select(release).where(release.c.tenant_id == self._tenant_id, release.c.cycle_id == cycle_id)
+        )
+        row = found.one_or_none()
+        return row and Release(row.cycle_id, row.stage_id, row.epoch, row.released_at, row.results)
+
+    async def make(self, cycle_id: UUID, stage_id: UUID, epoch: int, released_at: datetime) -> bool:
+        """Make the results visible; false when they already are."""
+        results = (
+            select(func.count())
+            .where(result.c.tenant_id == self._tenant_id, result.c.cycle_id == cycle_id, result.c.latest)
+            .scalar_subquery()
+        )
+        done = await self._connection.execute(
+            insert(release)
+            .values(
+                tenant_id=self._tenant_id,
+                cycle_id=cycle_id,
+                stage_id=stage_id,
+                epoch=epoch,
+                released_at=released_at,
+                results=results,
+            )
+            .on_conflict_do_nothing()
+        )
+        return done.rowcount == 1
