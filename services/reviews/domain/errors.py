@@ -145,6 +145,12 @@ class CycleHasErrors(Refused):
     reason = "CYCLE_HAS_ERRORS"
 
 
+class EnrolmentIncomplete(Refused):
+    """Pages of the frozen population are missing; enrol them first."""
+
+    reason = "ENROLMENT_INCOMPLETE"
+
+
 class CycleReleased(Refused):
     """After release only an appeal or an amendment changes a score."""
 

@@ -96,7 +96,8 @@ def grace(stage: Stage) -> Span:
 def extend_once(stage: Stage, calendar: Calendar) -> Stage:
     """The policy `extend_once`: the deadline moves by the grace, one time in an opening."""
     require_state(stage, {StageState.OPEN}, "extended")
-    assert stage.due_at is not None
+    if stage.due_at is None:
+        raise StageStateInvalid(f"stage {stage.key} has no window yet")
     return replace(_step(stage), due_at=calendar.add(stage.due_at, grace(stage)), extended_once=True)
 
 
@@ -163,9 +164,8 @@ def finish_reminder(stage: Stage, ordinal: int) -> Stage:
 
 
 def block(stage: Stage, reason: str, at: datetime) -> Stage:
-    """What keeps the stage's work from being done; shown as a stall until any step succeeds."""
-    since = stage.blocked_since if stage.blocked_reason == reason else at
-    return replace(stage, blocked_reason=reason, blocked_since=since, version=stage.version + 1)
+    """What keeps the stage's work from being done; shown as a stall until any step succeeds, or cleared by ''."""
+    return replace(stage, blocked_reason=reason, blocked_since=at if reason else None, version=stage.version + 1)
 
 
 def is_live(stage: Stage) -> bool:

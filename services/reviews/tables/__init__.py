@@ -7,8 +7,8 @@ from services.reviews.tables.participant import participant, rater
 from services.reviews.tables.registry import SCHEMA, metadata
 from services.reviews.tables.task import OWED, sign_off, submission, task
 
-SYSTEM_TABLES = frozenset({"cycle", "event", "event_cursor", "parked_event", "audit_entry", "audit_seal"})
-"""Tables that the role `reviews_system` reads across tenants."""
+SYSTEM_TABLES = frozenset({"cycle", "cycle_schedule"})
+"""Tables that the role `reviews_system` reads across tenants, beside those of the runtime."""
 
 __all__ = [
     "OWED",

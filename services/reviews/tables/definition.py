@@ -1,6 +1,6 @@
 """Templates, their versions, forms and cycle schedules."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import Column, Index, Integer, Table, Time
 
 from services.reviews.tables.registry import (
     HASH,
@@ -28,6 +28,7 @@ template = Table(
     Column("etag", Integer, nullable=False, server_default="1"),
     created(),
     updated(),
+    Index("uq_template_name", "tenant_id", "name", unique=True),
 )
 
 template_version = Table(
@@ -65,14 +66,14 @@ cycle_schedule = Table(
     text("name"),
     text("state", "active"),
     text("kind"),
-    Column("launch_day", Integer, nullable=False, server_default="1"),
+    Column("launch_day", Integer, nullable=False),
+    Column("launch_time", Time, nullable=False),
     text("zone"),
     reference("owner_id"),
     document("definition"),
-    document("copy_policy"),
-    Column("launch", Boolean, nullable=False, server_default="true"),
+    text("on_person_findings", "exclude"),
+    Column("launched", Integer, nullable=False, server_default="0"),
     instant("last_nominal_at"),
-    Column("last_reason", Text, nullable=False, server_default=""),
     Column("version", Integer, nullable=False, server_default="1"),
     created(),
     updated(),

@@ -2,14 +2,13 @@
 
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, LargeBinary, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeEngine
 
 from services.runtime.database import metadata as schema_metadata
 
 SCHEMA = "reviews"
 metadata = schema_metadata(SCHEMA)
 
-INSTANT: TypeEngine[object] = DateTime(timezone=True)
+INSTANT = DateTime(timezone=True)
 HASH = LargeBinary(32)
 
 
@@ -49,5 +48,5 @@ def document(name: str, default: str = "{}") -> Column[object]:
 def foreign(columns: list[str], target: str, target_columns: list[str]) -> ForeignKeyConstraint:
     """Tenant-first reference to another table of this schema."""
     return ForeignKeyConstraint(
-        ["tenant_id", *columns], [f"{SCHEMA}.{target}.{column}" for column in ["tenant_id", *target_columns]]
+        ["tenant_id", *columns], [f"{target}.{column}" for column in ["tenant_id", *target_columns]]
     )

@@ -53,6 +53,7 @@ task = Table(
     text("returned_reason", ""),
     instant("reminded_at"),
     Column("reminder_count", Integer, nullable=False, server_default="0"),
+    text("reminder", ""),
     instant("escalated_at"),
     text("blocked_reason", ""),
     instant("blocked_since"),
@@ -75,7 +76,7 @@ task = Table(
     ),
     Index("ix_task_assignee", "tenant_id", "assignee_id", "state", "id"),
     Index("ix_task_owed", "tenant_id", "stage_id", "id", postgresql_where=sql(OWED)),
-    Index("ix_task_stage", "tenant_id", "stage_id", "state", "id"),
+    Index("ix_task_submitted", "tenant_id", "stage_id", "id", postgresql_where=sql("state = 'submitted'")),
     Index(
         "ix_task_override", "tenant_id", "stage_id", "due_override", postgresql_where=sql("due_override IS NOT NULL")
     ),

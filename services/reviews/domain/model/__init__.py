@@ -8,6 +8,7 @@ from services.reviews.domain.model.cycle import (
     FormRule,
     Mark,
     Period,
+    Population,
     Stage,
 )
 from services.reviews.domain.model.outcome import Actual, Appeal, Interview
@@ -81,6 +82,7 @@ __all__ = [
     "Participant",
     "ParticipantState",
     "Period",
+    "Population",
     "Rater",
     "RaterState",
     "Relation",

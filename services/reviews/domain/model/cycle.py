@@ -1,7 +1,8 @@
 """A cycle, its stages and the days it counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,12 +28,32 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class FormRule:
-    """The first rule that matches a participant gives the form; an empty match is the fallback."""
+class Population:
+    """Who takes part, as ids resolved when the cycle was defined."""
 
+    everyone: bool = False
+    department_ids: tuple[UUID, ...] = ()
+    group_ids: tuple[UUID, ...] = ()
+    employee_ids: tuple[UUID, ...] = ()
+    exclude_employee_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FormRule:
+    """The first rule that matches a participant gives the form; a rule without conditions is the fallback.
+
+    Every condition that is given must hold. `providers` says for each item that needs an actual who supplies it:
+    `employee`, `manager`, `department_head`, `hr`, or the id of an employee.
+    """
+
+    form_id: UUID
     template_id: UUID
     template_version: int
-    match: dict[str, Any] = field(default_factory=dict)  # {group | post | department | employees: …}
+    group_id: UUID | None = None
+    department_id: UUID | None = None  # its subtree
+    post: str = ""
+    employee_ids: tuple[UUID, ...] = ()
+    providers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +68,17 @@ class Cycle:
     zone: str
     template_id: UUID
     template_version: int
-    start_at: datetime
+    start_at: datetime | None = None  # when the first stage opens; None: at launch
+    appeal_owner_id: UUID | None = None  # None: the owner
     forms: tuple[FormRule, ...] = ()
-    population: dict[str, Any] = field(default_factory=dict)
+    population: Population = Population()
     overrides: dict[str, Any] = field(default_factory=dict)
     release_mode: ReleaseMode = ReleaseMode.MANUAL
     confidential: bool = False
     clock_offset: timedelta = timedelta(0)
     on_person_findings: OnPersonFindings = OnPersonFindings.REFUSE
-    enrolled_total: int | None = None  # people frozen; None until the population is known
-    frozen_as_of: datetime | None = None
+    warnings_reason: str = ""
+    frozen_total: int | None = None  # people frozen; None until all are enrolled
     launched_at: datetime | None = None
     enrolled_at: datetime | None = None
     paused_at: datetime | None = None
@@ -140,12 +162,13 @@ class CycleSchedule:
     name: str
     state: ScheduleState
     kind: CycleKind
-    launch_day: int  # n-th business day after the period's end
+    launch_day: int  # n-th business day of the period after the one that is judged
+    launch_time: time  # local
     zone: str
     owner_id: UUID
-    definition: dict[str, Any]  # the body of CreateCycle without its period
-    copy_policy: dict[str, Any] = field(default_factory=dict)
-    launch: bool = True
+    definition: Mapping[str, Any]  # template, forms, population as written
+    on_person_findings: OnPersonFindings = OnPersonFindings.EXCLUDE
+    launched: int = 0  # cycles made so far
     last_nominal_at: datetime | None = None
     version: int = 1
     create_time: datetime | None = None

@@ -13,17 +13,18 @@ class OrgSnapshot:
     """What was true of the employee at the freeze instant."""
 
     code: str
-    name: str
     department_path: tuple[UUID, ...]  # root → leaf
-    department_names: tuple[str, ...]
+    department_name: str  # names from the root, A/B/C
     manager_chain: tuple[UUID, ...]  # nearest first
+    department_head_id: UUID | None = None
     post: str = ""
     level: str = ""
-    group_ids: frozenset[str] = frozenset()
-    dotted_manager_ids: tuple[UUID, ...] = ()
-    project_lead_ids: tuple[UUID, ...] = ()
+    group_ids: frozenset[UUID] = frozenset()  # among the groups of the form rules
     hired_on: date | None = None
-    left_on: date | None = None
+
+    @property
+    def manager_id(self) -> UUID | None:
+        return self.manager_chain[0] if self.manager_chain else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Participant:
     form_id: UUID | None = None
     findings: tuple[str, ...] = ()
     opinion: Opinion | None = None
-    reason: str = ""  # of exempt, hold, withdrawn
+    reason: str = ""  # of exempt, hold, withdrawn, in words
     version: int = 1
 
 

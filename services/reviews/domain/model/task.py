@@ -41,6 +41,7 @@ class Task:
     returned_reason: str = ""
     reminded_at: datetime | None = None
     reminder_count: int = 0
+    reminder: str = ""  # the last one, as the stage names it
     escalated_at: datetime | None = None
     blocked_reason: str = ""
     blocked_since: datetime | None = None

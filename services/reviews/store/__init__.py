@@ -1,0 +1,27 @@
+"""The unit of work of reviews: its stores, bound to one transaction."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reviews.store.admission import AdmissionStore
+from services.reviews.store.chunks import ChunkStore
+from services.reviews.store.cycles import CycleStore
+from services.reviews.store.enrolment import EnrolmentStore
+from services.reviews.store.facts import FactStore
+from services.reviews.store.stages import StageStore
+from services.reviews.store.templates import TemplateStore
+from services.runtime.database import Origin, Work
+
+
+class ReviewsWork(Work):
+    """One transaction with everything that a use case may ask of the rows."""
+
+    def __init__(self, connection: AsyncConnection, origin: Origin) -> None:
+        super().__init__(connection, origin)
+        tenant_id = origin.tenant_id
+        self.cycles = CycleStore(connection, tenant_id)
+        self.stages = StageStore(connection, tenant_id)
+        self.facts = FactStore(connection, tenant_id)
+        self.enrolments = EnrolmentStore(connection, tenant_id)
+        self.admissions = AdmissionStore(connection, tenant_id)
+        self.chunks = ChunkStore(connection, tenant_id)
+        self.templates = TemplateStore(connection, tenant_id)

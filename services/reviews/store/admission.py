@@ -1,0 +1,219 @@
+"""Which tasks a stage gives to whom: set-based inserts with deterministic ids, so that a chunk may be repeated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reviews.domain.bulk import CHUNK, NOBODY, Admission, Admitted
+from services.reviews.domain.model import TASKED_PARTICIPANT_STATES, Stage, StageKind
+from services.reviews.tables import OWED
+
+TASKED = "p.state IN (" + ", ".join(f"'{state}'" for state in sorted(TASKED_PARTICIPANT_STATES)) + ")"
+REVIEWS = frozenset({StageKind.SELF_REVIEW, StageKind.PEER_REVIEW, StageKind.MANAGER_REVIEW})
+
+# Own predecessors are done, or their stages have ended. A predecessor that gives no task to a person waits for its end.
+OWN_PREDECESSORS_DONE = f"""
+    NOT EXISTS (
+        SELECT FROM stage b
+        WHERE b.tenant_id = p.tenant_id AND b.id = ANY(:before) AND b.state NOT IN ('closed', 'skipped')
+        AND (NOT EXISTS (SELECT FROM task t WHERE t.tenant_id = p.tenant_id AND t.stage_id = b.id
+                         AND t.participant_id = p.id)
+             OR EXISTS (SELECT FROM task t WHERE t.tenant_id = p.tenant_id AND t.stage_id = b.id
+                        AND t.participant_id = p.id AND (t.state = 'planned' OR t.{OWED}))))
+"""  # noqa: S608 - built from constants of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Who owes the tasks of a stage kind that are about participants: a join and the assignee's column."""
+
+    source: str
+    assignee: str
+    relation: str
+
+
+OWN = Duty("", "p.employee_id", "'self'")
+
+
+def _raters(relations: Sequence[str], *, needed: bool) -> Duty:
+    names = ", ".join(f"'{name}'" for name in relations)
+    join = f"""{"LEFT" if needed else ""} JOIN rater r ON r.tenant_id = p.tenant_id AND r.participant_id = p.id
+        AND r.relation IN ({names}) AND r.state IN ('approved', 'done') AND r.rater_id <> p.employee_id"""
+    return Duty(join, "r.rater_id", f"coalesce(r.relation, '{relations[0]}')")
+
+
+DUTIES: Mapping[StageKind, Duty] = {
+    StageKind.SELF_REVIEW: OWN,
+    StageKind.PEER_REVIEW: _raters(("peer", "report", "cross", "dotted", "project"), needed=False),
+    StageKind.MANAGER_REVIEW: _raters(("manager", "skip"), needed=True),
+    StageKind.ACKNOWLEDGEMENT: OWN,
+    StageKind.INTERVIEW: _raters(("manager",), needed=True),
+}
+"""The other kinds owe one sheet per provider, one task per session, one release; or nothing at opening."""
+
+
+def kinds_of(stage: Stage) -> Duty | None:
+    return DUTIES.get(stage.kind)
+
+
+def _insert(kind: StageKind, duty: Duty) -> TextClause:
+    return text(
+        f"""
+        INSERT INTO task (tenant_id, id, cycle_id, stage_id, participant_id, subject_id, kind, relation, state, epoch,
+            assignee_id, origin_id, form_id, opened_at, due_override, blocked_reason, blocked_since, trace_id)
+        SELECT p.tenant_id,
+            deterministic_id(:at, CAST(:stage_id AS text), p.id::text, '{kind}', {duty.relation},
+                coalesce({duty.assignee}::text, ''), CAST(:epoch AS text)),
+            p.cycle_id, :stage_id, p.id, p.employee_id, '{kind}', {duty.relation}, 'open', :epoch,
+            {duty.assignee}, {duty.assignee}, p.form_id, :opened_at, :due_override,
+            CASE WHEN {duty.assignee} IS NULL THEN 'NO_ASSIGNEE' ELSE '' END,
+            CASE WHEN {duty.assignee} IS NULL THEN CAST(:opened_at AS timestamptz) END, :trace_id
+        FROM participant p {duty.source}
+        WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND p.id > :after AND p.id <= :last AND {TASKED}
+            AND (NOT :one_by_one OR {OWN_PREDECESSORS_DONE})
+        ON CONFLICT DO NOTHING
+        """  # noqa: S608 - built from constants of ours
+    )
+
+
+INSERTS: Mapping[StageKind, TextClause] = {kind: _insert(kind, duty) for kind, duty in DUTIES.items()}
+ADMISSIBLE: Mapping[StageKind, TextClause] = {
+    kind: text(
+        f"""
+        SELECT EXISTS (
+            SELECT FROM participant p {duty.source}
+            WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND {TASKED} AND {OWN_PREDECESSORS_DONE}
+            AND NOT EXISTS (SELECT FROM task own WHERE own.tenant_id = p.tenant_id AND own.stage_id = :stage_id
+                            AND own.participant_id = p.id))
+        """  # noqa: S608 - built from constants of ours
+    )
+    for kind, duty in DUTIES.items()
+}
+PAGE = text(
+    """
+    SELECT (SELECT count(*) FROM participant WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id AND id <= :after)
+        AS before, page.id AS last, page.place
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM participant
+          WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id AND id > :after ORDER BY id LIMIT :size) AS page
+    ORDER BY page.place DESC LIMIT 1
+    """
+)
+SHEETS = text(
+    f"""
+    INSERT INTO task (tenant_id, id, cycle_id, stage_id, kind, state, epoch, assignee_id, origin_id, opened_at,
+        trace_id)
+    SELECT DISTINCT v.tenant_id,
+        deterministic_id(:at, CAST(:stage_id AS text), v.provider_id::text, 'data_entry', CAST(:epoch AS text)),
+        v.cycle_id, CAST(:stage_id AS uuid), 'data_entry', 'open', CAST(:epoch AS integer), v.provider_id,
+        v.provider_id, CAST(:opened_at AS timestamptz), CAST(:trace_id AS text)
+    FROM provider v JOIN participant p ON p.tenant_id = v.tenant_id AND p.id = v.participant_id
+    WHERE v.tenant_id = :tenant_id AND v.cycle_id = :cycle_id AND {TASKED}
+    ON CONFLICT DO NOTHING
+    """  # noqa: S608 - built from constants of ours
+)
+SINGLES = text(
+    """
+    INSERT INTO task (tenant_id, id, cycle_id, stage_id, kind, state, epoch, assignee_id, origin_id, reference_id,
+        opened_at, blocked_reason, blocked_since, trace_id)
+    SELECT :tenant_id, deterministic_id(:at, CAST(:stage_id AS text), coalesce(reference_id, assignee_id)::text,
+            CAST(:kind AS text), CAST(:epoch AS text)),
+        :cycle_id, CAST(:stage_id AS uuid), CAST(:kind AS text), 'open', CAST(:epoch AS integer), assignee_id,
+        assignee_id, reference_id, CAST(:opened_at AS timestamptz),
+        CASE WHEN assignee_id IS NULL THEN 'NO_ASSIGNEE' ELSE '' END,
+        CASE WHEN assignee_id IS NULL THEN CAST(:opened_at AS timestamptz) END, CAST(:trace_id AS text)
+    FROM unnest(CAST(:assignees AS uuid[]), CAST(:references AS uuid[])) AS owed (assignee_id, reference_id)
+    ON CONFLICT DO NOTHING
+    """
+)
+IN_REVIEW = text(
+    "UPDATE participant SET state = 'in_review', version = version + 1 WHERE tenant_id = :tenant_id"
+    " AND cycle_id = :cycle_id AND id > :after AND id <= :last AND state = 'enrolled'"
+)
+# A reopened stage gives back what expired; what was accepted may be recalled, and counts as done if it is not.
+REVIVE = text(
+    """
+    UPDATE task SET state = CASE WHEN state = 'accepted' THEN 'submitted' ELSE 'open' END, epoch = :epoch,
+        ended_at = NULL, due_override = NULL, version = version + 1, update_time = clock_timestamp()
+    WHERE tenant_id = :tenant_id AND stage_id = :stage_id AND state IN ('accepted', 'expired') AND epoch < :epoch
+        AND (participant_id IS NULL OR participant_id > :after AND participant_id <= :last)
+    """
+)
+INPUT_CHANGED = text(
+    """
+    UPDATE task SET input_changed = true, version = version + 1
+    WHERE tenant_id = :tenant_id AND stage_id = ANY(:later) AND participant_id > :after AND participant_id <= :last
+        AND NOT input_changed
+    """
+)
+
+
+class AdmissionStore:
+    """Makes the tasks of stages."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: UUID) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    async def admit_chunk(self, admission: Admission, after: UUID | None, size: int = CHUNK) -> Admitted:
+        """Give the next participants by id their tasks; repeated it gives nobody a second one."""
+        stage = admission.stage
+        if stage.kind not in INSERTS:
+            return await self._admit_others(admission)
+        whole = {"tenant_id": self._tenant_id, "cycle_id": stage.cycle_id}
+        begin = {"after": after or NOBODY}
+        page = (await self._connection.execute(PAGE, {**whole, **begin, "size": size})).one_or_none()
+        if page is None:
+            return Admitted(0, NOBODY, NOBODY, after or NOBODY, last=True)
+        chunk = {**whole, **begin, "last": page.last}
+        at = admission.at + timedelta(milliseconds=page.before // size)
+        if stage.epoch > 1:
+            await self._revive(admission, chunk)
+        rows = await self._connection.execute(
+            INSERTS[stage.kind],
+            {
+                **chunk,
+                "at": at,
+                "stage_id": stage.id,
+                "epoch": stage.epoch,
+                "opened_at": admission.opened_at,
+                "due_override": admission.due_override,
+                "one_by_one": admission.one_by_one,
+                "before": list(admission.before),
+                "trace_id": admission.trace_id,
+            },
+        )
+        if stage.kind in REVIEWS:
+            await self._connection.execute(IN_REVIEW, chunk)
+        return Admitted(rows.rowcount, *id_range(at), page.last, last=page.place < size)
+
+    async def _admit_others(self, admission: Admission) -> Admitted:
+        stage = admission.stage
+        whole = {"tenant_id": self._tenant_id, "cycle_id": stage.cycle_id, "stage_id": stage.id, "epoch": stage.epoch}
+        made = {**whole, "at": admission.at, "opened_at": admission.opened_at, "trace_id": admission.trace_id}
+        if stage.epoch > 1:
+            await self._revive(admission, {**whole, "after": NOBODY, "last": UUID(int=2**128 - 1)})
+        opened = 0
+        if stage.kind is StageKind.DATA_ENTRY:
+            opened = (await self._connection.execute(SHEETS, made)).rowcount
+        elif admission.assignees:
+            owed = {"assignees": list(admission.assignees), "references": list(admission.references)}
+            opened = (await self._connection.execute(SINGLES, {**made, **owed, "kind": stage.kind.value})).rowcount
+        return Admitted(opened, *id_range(admission.at), NOBODY, last=True)
+
+    async def _revive(self, admission: Admission, chunk: Mapping[str, object]) -> None:
+        stage = admission.stage
+        keys = {"tenant_id": self._tenant_id, "after": chunk["after"], "last": chunk["last"]}
+        await self._connection.execute(REVIVE, {**keys, "stage_id": stage.id, "epoch": stage.epoch})
+        if admission.later:
+            await self._connection.execute(INPUT_CHANGED, {**keys, "later": list(admission.later)})
+
+
+def id_range(at: datetime) -> tuple[UUID, UUID]:
+    """The least and the greatest id whose time bits are those of `at`, to the millisecond."""
+    milliseconds = round(at.timestamp() * 1_000_000) // 1_000
+    low = milliseconds << 80
+    return UUID(int=low), UUID(int=low | (1 << 80) - 1)
