@@ -89,11 +89,15 @@ async def test_a_raw_transaction_rolls_back_and_gives_a_usable_connection_back(d
     tenant_id = uuid4()
     for error in (RuntimeError, asyncio.CancelledError):
         with pytest.raises(error):
-            async with database.raw_transaction(tenant_id, shared_lock=7) as driver:
-                await driver.execute("INSERT INTO audit_note VALUES ($1, $1, 'gone')", tenant_id)
-                raise error
+            await write_and_fail(database, tenant_id, error)
     async with database.raw_transaction(tenant_id) as driver:
         assert await driver.fetchval("SELECT count(*) FROM audit_note") == 0
+
+
+async def write_and_fail(database: Database, tenant_id: UUID, error: type[BaseException]) -> None:
+    async with database.raw_transaction(tenant_id, shared_lock=7) as driver:
+        await driver.execute("INSERT INTO audit_note VALUES ($1, $1, 'gone')", tenant_id)
+        raise error
 
 
 async def test_a_raw_transaction_waits_for_the_exclusive_lock_and_then_sees_what_was_committed(
@@ -152,7 +156,8 @@ async def test_deterministic_ids_repeat_differ_and_sort_by_time(database: Databa
 
 async def test_bootstrap_is_repeatable_by_a_role_that_may_only_create_roles(postgres: PostgresServer) -> None:
     """PostgreSQL 16 and later: CREATEROLE without superuser must be enough, on a server that has the roles or not."""
-    postgres.execute("postgres", "CREATE ROLE keeper LOGIN CREATEROLE; CREATE DATABASE kept OWNER keeper")
+    postgres.execute("postgres", "CREATE ROLE keeper LOGIN CREATEROLE")
+    postgres.execute("postgres", "CREATE DATABASE kept OWNER keeper")
     for service in ("people", "goals", "reviews", "scoring", "notify"):
         for kind in ("owner", "app", "system"):
             postgres.execute("postgres", f"GRANT {service}_{kind} TO keeper WITH ADMIN TRUE")
@@ -185,13 +190,17 @@ async def test_a_database_that_is_gone_is_unavailable(urls: DatabaseUrls) -> Non
     await nowhere.dispose()
 
 
+async def kill_and_count(database: Database, postgres: PostgresServer) -> None:
+    async with database.transaction(uuid4()) as connection:
+        pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+        await asyncio.to_thread(postgres.execute, "postgres", f"SELECT pg_terminate_backend({pid})")
+        await connection.execute(COUNT)
+
+
 async def test_a_killed_connection_is_unavailable_once_and_then_replaced(
     database: Database, postgres: PostgresServer
 ) -> None:
-    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'attune-reviews'"
     with pytest.raises(DBAPIError) as caught:
-        async with database.transaction(uuid4()) as connection:
-            await asyncio.to_thread(postgres.execute, "postgres", kill)
-            await connection.execute(COUNT)
+        await kill_and_count(database, postgres)
     assert status_of(caught.value).code.name == "UNAVAILABLE"
     await emit_one(database, uuid4())

@@ -23,8 +23,8 @@ FACTS = (
     " e.detail::text AS detail, e.note_hash, e.content_hash, e.create_time"
 )
 WAITING = text(
-    f"SELECT {HORIZON}::text AS horizon, array(SELECT DISTINCT tenant_id FROM audit_entry"
-    f" WHERE xid >= CAST(:watermark AS xid8) AND xid < {HORIZON}) AS tenants"  # constants
+    f"SELECT {HORIZON}::text AS horizon, array(SELECT DISTINCT tenant_id FROM audit_entry"  # noqa: S608  # constants
+    f" WHERE xid >= CAST(:watermark AS xid8) AND xid < {HORIZON}) AS tenants"
 )
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('audit.seal/' || :tenant, 0))")
 HEAD = text(

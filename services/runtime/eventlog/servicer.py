@@ -31,7 +31,8 @@ READ = text(
     " unnest(CAST(:partitions AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS uuid[]))"
     " AS place (partition, xid, id) CROSS JOIN LATERAL ("
     "SELECT tenant_id, id, xid::text AS xid_text, partition, kind, aggregate_type, aggregate_id, version, payload,"
-    " trace_id, create_time FROM event WHERE event.partition = place.partition AND (event.xid, event.id) > (place.xid, place.id)"
+    " trace_id, create_time FROM event WHERE event.partition = place.partition"
+    " AND (event.xid, event.id) > (place.xid, place.id)"
     " AND event.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY event.xid, event.id LIMIT :limit) AS e"
     " ORDER BY e.partition, e.xid_text::xid8, e.id"
 ).columns(
