@@ -47,6 +47,8 @@ class StartDisplay:
         if self._live and line.state == "working":
             self._live.update(self._waiting(f"{line.step}: {line.text}"))
             return
+        if self._live:
+            self._live.update(self._waiting("waiting for the others"))
         mark = _MARKS[line.state] if self._on_terminal else _PLAIN_MARKS[line.state]
         text = Text.from_markup(f"{mark} {line.step:<{_NAME_WIDTH}} ")
         progress.print(text.append(line.text).append(f"  {line.seconds:.1f} s", style="dim"))
@@ -178,7 +180,8 @@ def _addresses(state: StackState) -> Table:
 
 
 def _processes(state: StackState) -> Table:
-    table = Table("process", "state", "pid", "restarts", "address", box=None, pad_edge=False, header_style="bold")
+    table = Table("process", "state", "pid", "restarts", box=None, pad_edge=False, header_style="bold")
+    table.add_column("address", overflow="fold")
     for name in PROCESSES:
         if (process := state.processes.get(name)) is not None:
             color = "green" if process.state == "ready" else "yellow"

@@ -59,8 +59,10 @@ class Stack:
         """
         state = self._settled_state()
         began = state is None
-        if began:
+        if state is None:
             self._spawn()
+        elif missing := self._only - frozenset(state.steps):
+            raise StackFailed(f"the stack runs without {', '.join(sorted(missing))}; stop it first (./attune down)")
         self._follow(tell or (lambda _: None))
         return began
 

@@ -43,6 +43,7 @@ class StackState:
     redis_url: str = ""
     temporal_address: str = ""
     role_passwords: dict[str, str] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     processes: dict[str, ProcessState] = field(default_factory=dict)

@@ -56,6 +56,7 @@ class Supervisor:
             redis_url=self._wiring.redis_url,
             temporal_address=self._wiring.temporal_address,
             role_passwords=dict(self._wiring.role_passwords),
+            steps=[step for step in steps.NEEDS if step in self._steps],
             ports=dict(self._wiring.ports),
             addresses=self._addresses(),
         )

@@ -62,6 +62,8 @@ class Search:
                 return await lookup(self)
             except NoLuck as reason:
                 reasons.append(f"  {title}: {reason}")
+                if lookup in (downloaded, built):
+                    self.report(f"{title} failed: {reason}")
         raise TemporalMissing(
             "No Temporal server could be had. Set TEMPORAL_ADDRESS to a running one, or make one of these work:\n"
             + "\n".join(reasons)

@@ -44,7 +44,8 @@ def test_up_status_logs_down(attune: Run) -> None:
         "postgres": "ready",
         "redis": "ready",
     }
-    again = attune("up", "--json")
+    assert attune("up").returncode == 1
+    again = attune("up", "--only", "redis", "--json")
     assert parsed(again)["supervisor"] == parsed(status)["supervisor"]
     assert "postgres" in parsed(attune("logs", "--json"))
     down = attune("down", "--json")

@@ -194,6 +194,13 @@ def test_a_failed_start_says_why_and_leaves_nothing(make_stack: MakeStack) -> No
     assert state.state == "failed"
 
 
+def test_a_stack_that_runs_in_part_does_not_pass_for_the_whole(make_stack: MakeStack) -> None:
+    stack = make_stack("redis")
+    stack.start()
+    with pytest.raises(StackFailed, match="runs without database, postgres"):
+        Stack(stack.layout.root, only=["postgres", "database"]).start()
+
+
 def test_asking_a_stack_that_does_not_run_says_so(make_stack: MakeStack) -> None:
     with pytest.raises(StackFailed, match="not running"):
         make_stack("redis").pid("redis")
