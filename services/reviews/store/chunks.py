@@ -73,11 +73,11 @@ SUBMIT_DRAFTS = text(
             ended_at = :now, version = version + 1, update_time = clock_timestamp()
         WHERE {RANGE} AND {OWED} AND {DUE} AND draft <> '{{}}'
         RETURNING tenant_id, id, submission_version, cycle_id, stage_id, participant_id, relation, assignee_id, draft,
-            on_behalf_of)
+            draft_comment, on_behalf_of)
     INSERT INTO submission (tenant_id, task_id, version, cycle_id, stage_id, participant_id, relation, rater_id, epoch,
         answers, comment, automatic, submitted_by, on_behalf_of, content_hash)
     SELECT tenant_id, id, submission_version, cycle_id, stage_id, participant_id, relation, assignee_id, :epoch,
-        draft, '', true, assignee_id, on_behalf_of, sha256(convert_to(draft::text, 'UTF8'))
+        draft, draft_comment, true, assignee_id, on_behalf_of, sha256(convert_to(draft::text, 'UTF8'))
     FROM ended
     """  # noqa: S608 - built from constants of ours
 )

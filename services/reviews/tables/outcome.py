@@ -68,6 +68,7 @@ appeal = Table(
     Column("score", Numeric),
     text("grade", ""),
     text("reason", ""),
+    document("decision_evidence", "[]"),
     instant("escalated_at"),
     instant("amended_at"),
     Column("version", Integer, nullable=False, server_default="1"),
@@ -102,6 +103,6 @@ interview = Table(
     created(),
     updated(),
     foreign(["participant_id"], "participant", ["id"]),
-    Index("uq_interview_participant", "tenant_id", "participant_id", "manager_id", unique=True),
+    Index("ix_interview_participant", "tenant_id", "participant_id"),
     Index("ix_interview_cycle", "tenant_id", "cycle_id", "state"),
 )

@@ -44,6 +44,7 @@ task = Table(
     Column("late", Boolean, nullable=False, server_default="false"),
     Column("submission_version", Integer, nullable=False, server_default="0"),
     document("draft"),
+    text("draft_comment", ""),
     instant("draft_saved_at"),
     instant("seen_at"),
     instant("submitted_at"),

@@ -49,7 +49,8 @@ class Appeal:
     decided_at: datetime | None = None
     score: Decimal | None = None
     grade: str = ""
-    reason: str = ""
+    reason: str = ""  # of declining, or of the decision
+    decision_evidence: tuple[dict[str, Any], ...] = ()
     escalated_at: datetime | None = None
     amended_at: datetime | None = None
     version: int = 1

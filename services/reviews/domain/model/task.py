@@ -31,7 +31,8 @@ class Task:
     due_override: datetime | None = None
     late: bool = False
     submission_version: int = 0
-    draft: dict[str, Any] = field(default_factory=dict)
+    draft: dict[str, Any] = field(default_factory=dict)  # answers by item, as in a submission
+    draft_comment: str = ""
     draft_saved_at: datetime | None = None
     seen_at: datetime | None = None
     submitted_at: datetime | None = None

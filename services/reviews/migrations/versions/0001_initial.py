@@ -129,7 +129,7 @@ STATEMENTS = (
         assignee_id UUID, origin_id UUID, on_behalf_of UUID, reference_id UUID, form_id UUID,
         opened_at TIMESTAMP WITH TIME ZONE, due_override TIMESTAMP WITH TIME ZONE,
         late BOOLEAN DEFAULT 'false' NOT NULL, submission_version INTEGER DEFAULT '0' NOT NULL,
-        draft JSONB DEFAULT '{}' NOT NULL, draft_saved_at TIMESTAMP WITH TIME ZONE,
+        draft JSONB DEFAULT '{}' NOT NULL, draft_comment TEXT DEFAULT '' NOT NULL, draft_saved_at TIMESTAMP WITH TIME ZONE,
         seen_at TIMESTAMP WITH TIME ZONE, submitted_at TIMESTAMP WITH TIME ZONE,
         ended_at TIMESTAMP WITH TIME ZONE, returned_at TIMESTAMP WITH TIME ZONE, returned_by UUID,
         returned_reason TEXT DEFAULT '' NOT NULL, reminded_at TIMESTAMP WITH TIME ZONE,
@@ -177,7 +177,7 @@ STATEMENTS = (
         state TEXT DEFAULT 'filed' NOT NULL, grounds TEXT NOT NULL, items JSONB DEFAULT '[]' NOT NULL,
         evidence JSONB DEFAULT '[]' NOT NULL, owner_id UUID, task_id UUID, due_at TIMESTAMP WITH TIME ZONE,
         decided_by UUID, decided_at TIMESTAMP WITH TIME ZONE, score NUMERIC, grade TEXT DEFAULT '' NOT NULL,
-        reason TEXT DEFAULT '' NOT NULL, escalated_at TIMESTAMP WITH TIME ZONE,
+        reason TEXT DEFAULT '' NOT NULL, decision_evidence JSONB DEFAULT '[]' NOT NULL, escalated_at TIMESTAMP WITH TIME ZONE,
         amended_at TIMESTAMP WITH TIME ZONE, version INTEGER DEFAULT '1' NOT NULL,
         create_time TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
         update_time TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -213,7 +213,7 @@ STATEMENTS = (
     )
     """,
     "CREATE INDEX ix_interview_cycle ON interview (tenant_id, cycle_id, state)",
-    "CREATE UNIQUE INDEX uq_interview_participant ON interview (tenant_id, participant_id, manager_id)",
+    "CREATE INDEX ix_interview_participant ON interview (tenant_id, participant_id)",
     """
     CREATE TABLE stage (
         tenant_id UUID NOT NULL, id UUID NOT NULL, cycle_id UUID NOT NULL, key TEXT NOT NULL,
