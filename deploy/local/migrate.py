@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -19,7 +20,8 @@ from deploy.local.state import read_state
 BOOTSTRAP = REPOSITORY / "deploy" / "bootstrap.sql"
 ROLES = tuple(f"{service}_{role}" for service in SERVICES for role in ("owner", "app", "system"))
 # Beside the data that it speaks of: with them it is deleted.
-_STAMP_NAME = "attune.migrated"
+_STAMP_NAME = "attune.migrated.json"
+_BOOTSTRAP = "bootstrap"
 
 
 class MigrationFailed(Exception):
@@ -31,19 +33,24 @@ def new_role_passwords() -> dict[str, str]:
     return {role: secrets.token_urlsafe(24) for role in ROLES}
 
 
-async def prepare_database(wiring: Wiring, inherited: Mapping[str, str], report: Callable[[str], None]) -> bool:
-    """Bootstrap and migrate; false when the embedded database was brought to these very migrations before."""
-    stamp = wiring.layout.postgres / _STAMP_NAME
-    digest = _digest()
+async def prepare_database(
+    wiring: Wiring, services: Sequence[str], inherited: Mapping[str, str], report: Callable[[str], None]
+) -> bool:
+    """Bootstrap, and migrate these services; false when the embedded database was brought to that very point before."""
     embedded = not wiring.role_passwords
-    if embedded and stamp.exists() and stamp.read_text() == digest:
+    stamp = wiring.layout.postgres / _STAMP_NAME
+    digests = {name: _digest(name) for name in (_BOOTSTRAP, *services)}
+    done: dict[str, str] = json.loads(stamp.read_text()) if embedded and stamp.exists() else {}
+    behind = [name for name, digest in digests.items() if done.get(name) != digest]
+    if not behind:
         return False
     report("making roles and schemas …")
     await bootstrap(wiring)
-    report("migrating " + ", ".join(SERVICES) + " …")
-    await migrate_all(wiring, inherited)
+    late = [service for service in services if service in behind]
+    report("migrating " + ", ".join(late) + " …")
+    await migrate_all(wiring, late, inherited)
     if embedded:
-        stamp.write_text(digest)
+        stamp.write_text(json.dumps({**done, **digests}))
     return True
 
 
@@ -64,9 +71,9 @@ async def bootstrap(wiring: Wiring) -> None:
         await database.close()
 
 
-async def migrate_all(wiring: Wiring, inherited: Mapping[str, str]) -> None:
-    """Run every service's migrations side by side. Raises MigrationFailed with the output of those that failed."""
-    complaints = await asyncio.gather(*(_migrate(wiring, service, inherited) for service in SERVICES))
+async def migrate_all(wiring: Wiring, services: Sequence[str], inherited: Mapping[str, str]) -> None:
+    """Run the services' migrations side by side. Raises MigrationFailed with the output of those that failed."""
+    complaints = await asyncio.gather(*(_migrate(wiring, service, inherited) for service in services))
     if any(complaints):
         raise MigrationFailed("\n".join(filter(None, complaints)))
 
@@ -89,19 +96,19 @@ async def _migrate(wiring: Wiring, service: str, inherited: Mapping[str, str]) -
     return f"{service} could not migrate:\n" + "\n".join(output.decode(errors="replace").splitlines()[-20:])
 
 
-def _digest() -> str:
-    """What the schemas are made from."""
+def _digest(name: str) -> str:
+    """What the roles, or a service's schema, are made from."""
     total = hashlib.sha256()
-    for file in _sources():
+    for file in _sources(name):
         total.update(str(file.relative_to(REPOSITORY)).encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
 
 
-def _sources() -> Iterable[Path]:
+def _sources(name: str) -> Iterable[Path]:
     yield BOOTSTRAP
-    for service in SERVICES:
-        yield from sorted((REPOSITORY / "services" / service / "migrations").rglob("*.py"))
-    yield from sorted((REPOSITORY / "services" / "runtime").rglob("*.py"))
+    if name != _BOOTSTRAP:
+        yield from sorted((REPOSITORY / "services" / name / "migrations").rglob("*.py"))
+        yield from sorted((REPOSITORY / "services" / "runtime").rglob("*.py"))
 
 
 def main() -> int:
@@ -113,7 +120,7 @@ def main() -> int:
         return 1
     wiring = state.wiring()
     asyncio.run(bootstrap(wiring))
-    asyncio.run(migrate_all(wiring, os.environ))
+    asyncio.run(migrate_all(wiring, SERVICES, os.environ))
     print("schemas are up to date")  # noqa: T201 - a command's output
     return 0
 

@@ -183,8 +183,9 @@ class Supervisor:
 
     async def _prepare_database(self) -> None:
         say = self._progress.say
+        services = [service for service in SERVICES if service in self._steps] or list(SERVICES)
         changed = await migrate.prepare_database(
-            self._wiring, self._environment, lambda text: say(steps.DATABASE_STEP, "working", text)
+            self._wiring, services, self._environment, lambda text: say(steps.DATABASE_STEP, "working", text)
         )
         say(steps.DATABASE_STEP, "ready", "schemas are up to date" if changed else "schemas are as they were left")
 

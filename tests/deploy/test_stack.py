@@ -116,7 +116,7 @@ def test_a_second_supervisor_refuses(make_stack: MakeStack) -> None:
     command = [sys.executable, "-m", "deploy.local.supervisor", "--data-dir", str(stack.layout.root), "--only", "redis"]
     second = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert second.returncode == ALREADY_RUNNING
-    assert not Stack(stack.layout.root).start()
+    assert not Stack(stack.layout.root, only=["redis"]).start()
     stack.wait_ready()
 
 

@@ -25,7 +25,7 @@ ACTUALS: Mapping[str, tuple[str, ...]] = {
 NARRATIVE: Mapping[str, str] = {"support": "reflection/summary"}  # asked in the form, read by people, never scored
 LATE_SELF, NEVER_SELF, LATE_MANAGER, NEVER_MANAGER = 6, 9, 2, 3
 DISAGREE, NO_ANSWER = 8, 14
-AMENDED_SCORE = "96.50"
+AMENDED_SCORE = "100.50"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ class Script:
     def rater_of(self, company: Company, code: str) -> str:
         """Return who rates a participant in the end: the manager, or the leaver's own manager for those left behind."""
         manager = company.person(code).manager_code
-        return company.person(self.leaver).manager_code if manager == self.leaver and code not in self.leaver_rates else manager
+        return (
+            company.person(self.leaver).manager_code
+            if manager == self.leaver and code not in self.leaver_rates
+            else manager
+        )
 
 
 def write_script(company: Company, seed: int = 7) -> Script:
@@ -87,7 +91,9 @@ def write_script(company: Company, seed: int = 7) -> Script:
         self_reviews=_reviews(company, random, {"extended": extended, "late": late, "never": never}),
         manager_reviews=_reviews(company, random, {"late": late_manager, "never": never_manager}),
         actuals={person.code: _actuals(person, random) for person in company.people},
-        moves=tuple(Move(code, (-1, 1)[index % 2], "与同级相比，产出更接近相邻等级") for index, code in enumerate(moved)),
+        moves=tuple(
+            Move(code, (-1, 1)[index % 2], "与同级相比，产出更接近相邻等级") for index, code in enumerate(moved)
+        ),
         acknowledgements=opinions,
         leaver=leaver,
         leaver_rates=frozenset(team[:2]),
