@@ -34,17 +34,29 @@ def schema_text() -> str:
 
 def schema_findings(document: object) -> tuple[Finding, ...]:
     """Everything in which a document departs from the schema, in the document's order; at most 200."""
-    problems = sorted(_validator().iter_errors(document), key=lambda problem: [str(part) for part in problem.path])
+    return _report(_validator(json.loads(schema_text())), document)
+
+
+def override_findings(document: object) -> tuple[Finding, ...]:
+    """The same for a cycle's overrides: stage key → fields of a stage, but those that make the graph."""
+    schema = json.loads(schema_text())
+    stage = schema["$defs"]["stage"]
+    fields = {name: value for name, value in stage["properties"].items() if name not in ("key", "kind", "after")}
+    override = {**stage, "properties": fields, "required": []}
+    return _report(_validator({"$defs": schema["$defs"], "type": "object", "additionalProperties": override}), document)
+
+
+def _report(validator: Any, document: object) -> tuple[Finding, ...]:
+    problems = sorted(validator.iter_errors(document), key=lambda problem: [str(part) for part in problem.path])
     found = (finding for problem in problems for finding in _findings(problem))
     return tuple(finding for _, finding in zip(range(LARGEST_REPORT), found, strict=False))
 
 
-@cache
-def _validator() -> Any:
+def _validator(schema: Mapping[str, Any]) -> Any:
     is_number = lambda _, value: isinstance(value, int | Decimal) and not isinstance(value, bool)  # noqa: E731
     checker = Draft202012Validator.TYPE_CHECKER.redefine("number", is_number)
     validator: Any = extend  # the library has no type for it
-    return validator(Draft202012Validator, type_checker=checker)(json.loads(schema_text()))
+    return validator(Draft202012Validator, type_checker=checker)(schema)
 
 
 def _findings(problem: Any) -> Iterator[Finding]:

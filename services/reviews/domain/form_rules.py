@@ -1,10 +1,13 @@
-"""Which form a participant gets: that of the first rule whose every condition holds."""
+"""Which form rule matches whom, over columns: the launch check looks at a whole population at once.
+
+The same rule as `enrolment.form_of`, which decides for one person when they are enrolled; a test holds them together.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.reviews.domain.model import FormRule, OrgSnapshot
+from services.reviews.domain.model import FormRule
 
 NOBODY = -1
 ID_BYTES = 16
@@ -39,21 +42,6 @@ class MembersBuilder:
     def build(self) -> Members:
         names = Members.__dataclass_fields__
         return Members(**{name: [value for page in self._pages for value in getattr(page, name)] for name in names})
-
-
-def rule_for(rules: Sequence[FormRule], employee_id: UUID, snapshot: OrgSnapshot) -> FormRule | None:
-    """The first rule that matches one participant; None where none does."""
-    path = b"".join(identifier.bytes for identifier in snapshot.department_path)
-    groups = b"".join(identifier.bytes for identifier in snapshot.group_ids)
-    members = Members(
-        ids=[employee_id.bytes],
-        posts=[snapshot.post],
-        department_paths=[path],
-        group_ids=[groups],
-        codes=[snapshot.code],
-    )
-    index = assign_rules(rules, members)[0]
-    return None if index == NOBODY else rules[index]
 
 
 def assign_rules(rules: Sequence[FormRule], members: Members) -> list[int]:

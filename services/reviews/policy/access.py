@@ -41,3 +41,22 @@ OUTCOME_ACCESS: Mapping[str, Access] = dict(
         *_rows("OutcomeService", "ScheduleInterview RecordInterview SignInterview", PEOPLES),
     ]
 )
+
+TEMPLATE_ACCESS: Mapping[str, Access] = dict(
+    [
+        *_rows("TemplateService", "ApplyTemplate PublishTemplate CopyTemplate", HR_ADMIN),
+        *_rows(
+            "TemplateService",
+            "GetTemplate ListTemplates ListTemplateVersions GetTemplateSchema",
+            Access(roles=HR | {"auditor"}),
+        ),
+    ]
+)
+
+ACTUAL_ACCESS: Mapping[str, Access] = dict(
+    [
+        *_rows("TaskService", "ListActuals", READING),
+        *_rows("TaskService", "PutActuals ImportActuals", PEOPLES),
+    ]
+)
+"""Providers are employees like any other; which values they may put is decided by the rows of `provider`."""

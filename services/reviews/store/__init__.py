@@ -7,6 +7,7 @@ from services.reviews.store.chunks import ChunkStore
 from services.reviews.store.cycles import CycleStore
 from services.reviews.store.enrolment import EnrolmentStore
 from services.reviews.store.facts import FactStore
+from services.reviews.store.overlaps import OverlapStore
 from services.reviews.store.stages import StageStore
 from services.reviews.store.templates import TemplateStore
 from services.runtime.database import Origin, Work
@@ -25,3 +26,4 @@ class ReviewsWork(Work):
         self.admissions = AdmissionStore(connection, tenant_id)
         self.chunks = ChunkStore(connection, tenant_id)
         self.templates = TemplateStore(connection, tenant_id)
+        self.overlaps = OverlapStore(connection, tenant_id)

@@ -7,13 +7,11 @@ from functools import cached_property
 from uuid import UUID
 
 from services.reviews.domain.calendar import Calendar
+from services.reviews.domain.enrolment import OBSTACLES, needs_manager
 from services.reviews.domain.findings import Finding
 from services.reviews.domain.form_rules import NOBODY, Members, assign_rules
 from services.reviews.domain.model import Cycle, FormRule, Stage, StageDefinition
 from services.reviews.domain.template import TemplateBody
-
-NO_MANAGER, MANAGER_LOOP, ROOT = 1, 2, 3
-"""Problems of a member, as people numbers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,11 @@ class LaunchFacts:
         return assign_rules(self.cycle.forms, self.members)
 
     @cached_property
+    def manager_needed(self) -> bool:
+        return needs_manager(self.process)
+
+    @cached_property
     def able(self) -> list[bool]:
-        """Whether each member can take part: has a form, and a manager or is the root."""
-        kept_out = (NO_MANAGER, MANAGER_LOOP)
+        """Whether each member can take part, by the same rule as enrolment."""
         pairs = zip(self.assigned, self.members.problems, strict=True)
-        return [index != NOBODY and problem not in kept_out for index, problem in pairs]
+        return [index != NOBODY and not (self.manager_needed and problem in OBSTACLES) for index, problem in pairs]

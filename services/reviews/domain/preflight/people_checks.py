@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
+from services.reviews.domain.enrolment import MANAGER_LOOP, NO_MANAGER
 from services.reviews.domain.findings import Finding, error, person, warning
 from services.reviews.domain.form_rules import NOBODY
 from services.reviews.domain.model import StageKind
-from services.reviews.domain.preflight.facts import MANAGER_LOOP, NO_MANAGER, LaunchFacts
+from services.reviews.domain.preflight.facts import LaunchFacts
 
 
 def somebody_takes_part(facts: LaunchFacts) -> Iterator[Finding]:
@@ -20,13 +21,13 @@ def somebody_takes_part(facts: LaunchFacts) -> Iterator[Finding]:
 def everybody_has_a_manager(facts: LaunchFacts) -> Iterator[Finding]:
     """The root of the reporting tree is exempt: it has nobody above (product.md §6)."""
     for position, problem in enumerate(facts.members.problems):
-        if problem == NO_MANAGER:
+        if facts.manager_needed and problem == NO_MANAGER:
             yield _person("NO_MANAGER", facts, position)
 
 
 def nobody_stands_in_a_loop(facts: LaunchFacts) -> Iterator[Finding]:
     for position, problem in enumerate(facts.members.problems):
-        if problem == MANAGER_LOOP:
+        if facts.manager_needed and problem == MANAGER_LOOP:
             yield _person("MANAGER_LOOP", facts, position)
 
 
