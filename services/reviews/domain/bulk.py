@@ -45,7 +45,7 @@ class Enrolling:
     cycle_id: UUID
     owner_id: UUID
     at: datetime  # time bits of the ids
-    relations: tuple[str, ...]
+    relations: Sequence[tuple[UUID, str]]  # form, relation whose raters the organisation itself names
     providers: Sequence[tuple[UUID, str, str]]  # form, item, who supplies it
 
 

@@ -1,13 +1,15 @@
 """Which form a frozen person gets, and who cannot take part: the first matching rule, a finding for each obstacle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from uuid import UUID
 
 from services.reviews.domain.bulk import FrozenMember, Member
-from services.reviews.domain.model import FormRule, ParticipantState, StageDefinition, StageKind
+from services.reviews.domain.model import Form, FormRule, ParticipantState, StageDefinition, StageKind
 
 NO_MANAGER, MANAGER_LOOP, ROOT = 1, 2, 3
 ASKS_MANAGERS = frozenset({StageKind.MANAGER_REVIEW, StageKind.APPROVAL, StageKind.INTERVIEW})
+BY_REPORTING_LINE = ("manager", "skip")
 OBSTACLES = {NO_MANAGER: "NO_MANAGER", MANAGER_LOOP: "MANAGER_LOOP"}
 
 
@@ -31,6 +33,16 @@ def enrol(member: FrozenMember, rules: Sequence[FormRule], *, manager_needed: bo
     if not findings and manager_needed and member.problem == ROOT:
         state, findings = ParticipantState.EXEMPT, ["ROOT_OF_REPORTING_TREE"]
     return Member(member, form_id, state.value, findings)
+
+
+def relations_of(forms: Iterable[Form]) -> list[tuple[UUID, str]]:
+    """(form, relation) for the relations that the reporting line names; those of weight 0 are not asked."""
+    return [
+        (form.id, relation)
+        for form in forms
+        for relation in BY_REPORTING_LINE
+        if Decimal(form.body.get("raters", {}).get(relation, 0)) > 0
+    ]
 
 
 def _matches(rule: FormRule, member: FrozenMember) -> bool:

@@ -66,15 +66,16 @@ def _insert(kind: StageKind, duty: Duty) -> TextClause:
         INSERT INTO task (tenant_id, id, cycle_id, stage_id, participant_id, subject_id, kind, relation, state, epoch,
             assignee_id, origin_id, form_id, opened_at, due_override, blocked_reason, blocked_since, trace_id)
         SELECT p.tenant_id,
-            deterministic_id(:at, CAST(:stage_id AS text), p.id::text, '{kind}', {duty.relation},
-                coalesce({duty.assignee}::text, ''), CAST(:epoch AS text)),
-            p.cycle_id, :stage_id, p.id, p.employee_id, '{kind}', {duty.relation}, 'open', :epoch,
-            {duty.assignee}, {duty.assignee}, p.form_id, :opened_at, :due_override,
+            deterministic_id(:at, CAST(CAST(:stage_id AS uuid) AS text), p.id::text, '{kind}', {duty.relation},
+                coalesce({duty.assignee}::text, ''), CAST(CAST(:epoch AS integer) AS text)),
+            p.cycle_id, CAST(:stage_id AS uuid), p.id, p.employee_id, '{kind}', {duty.relation}, 'open',
+            CAST(:epoch AS integer), {duty.assignee}, {duty.assignee}, p.form_id, CAST(:opened_at AS timestamptz),
+            CAST(:due_override AS timestamptz),
             CASE WHEN {duty.assignee} IS NULL THEN 'NO_ASSIGNEE' ELSE '' END,
-            CASE WHEN {duty.assignee} IS NULL THEN CAST(:opened_at AS timestamptz) END, :trace_id
+            CASE WHEN {duty.assignee} IS NULL THEN CAST(:opened_at AS timestamptz) END, CAST(:trace_id AS text)
         FROM participant p {duty.source}
         WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND p.id > :after AND p.id <= :last AND {TASKED}
-            AND (NOT :one_by_one OR {OWN_PREDECESSORS_DONE})
+            AND (NOT CAST(:one_by_one AS boolean) OR {OWN_PREDECESSORS_DONE})
         ON CONFLICT DO NOTHING
         """  # noqa: S608 - built from constants of ours
     )
@@ -107,7 +108,7 @@ SHEETS = text(
     INSERT INTO task (tenant_id, id, cycle_id, stage_id, kind, state, epoch, assignee_id, origin_id, opened_at,
         trace_id)
     SELECT DISTINCT v.tenant_id,
-        deterministic_id(:at, CAST(:stage_id AS text), v.provider_id::text, 'data_entry', CAST(:epoch AS text)),
+        deterministic_id(:at, CAST(CAST(:stage_id AS uuid) AS text), v.provider_id::text, 'data_entry', CAST(CAST(:epoch AS integer) AS text)),
         v.cycle_id, CAST(:stage_id AS uuid), 'data_entry', 'open', CAST(:epoch AS integer), v.provider_id,
         v.provider_id, CAST(:opened_at AS timestamptz), CAST(:trace_id AS text)
     FROM provider v JOIN participant p ON p.tenant_id = v.tenant_id AND p.id = v.participant_id
@@ -119,9 +120,9 @@ SINGLES = text(
     """
     INSERT INTO task (tenant_id, id, cycle_id, stage_id, kind, state, epoch, assignee_id, origin_id, reference_id,
         opened_at, blocked_reason, blocked_since, trace_id)
-    SELECT :tenant_id, deterministic_id(:at, CAST(:stage_id AS text), coalesce(reference_id, assignee_id)::text,
-            CAST(:kind AS text), CAST(:epoch AS text)),
-        :cycle_id, CAST(:stage_id AS uuid), CAST(:kind AS text), 'open', CAST(:epoch AS integer), assignee_id,
+    SELECT CAST(:tenant_id AS uuid), deterministic_id(:at, CAST(CAST(:stage_id AS uuid) AS text), coalesce(reference_id, assignee_id)::text,
+            CAST(:kind AS text), CAST(CAST(:epoch AS integer) AS text)),
+        CAST(:cycle_id AS uuid), CAST(:stage_id AS uuid), CAST(:kind AS text), 'open', CAST(:epoch AS integer), assignee_id,
         assignee_id, reference_id, CAST(:opened_at AS timestamptz),
         CASE WHEN assignee_id IS NULL THEN 'NO_ASSIGNEE' ELSE '' END,
         CASE WHEN assignee_id IS NULL THEN CAST(:opened_at AS timestamptz) END, CAST(:trace_id AS text)

@@ -52,7 +52,7 @@ END = text(
 # Self reviews keep their author: nobody else may speak for them. Nobody is asked to judge themselves.
 ESCALATE = text(
     f"""
-    UPDATE task t SET escalated_at = :now, due_override = :grace, version = version + 1,
+    UPDATE task t SET escalated_at = :now, due_override = :grace, version = t.version + 1,
         assignee_id = CASE WHEN t.kind IN ('self_review', 'acknowledgement') THEN t.assignee_id ELSE coalesce(
             CASE CAST(:target AS text)
                 WHEN 'owner' THEN NULL

@@ -27,7 +27,7 @@ PARTICIPANTS = text(
     """
     INSERT INTO participant (tenant_id, id, cycle_id, employee_id, state, code, department_path, department_name,
         department_head_id, manager_chain, post, level, group_ids, hired_on, form_id, findings)
-    SELECT :tenant_id, deterministic_id(:at, CAST(:cycle_id AS text), employee_id::text), CAST(:cycle_id AS uuid),
+    SELECT CAST(:tenant_id AS uuid), deterministic_id(:at, CAST(CAST(:cycle_id AS uuid) AS text), employee_id::text), CAST(:cycle_id AS uuid),
         employee_id, state, code, department_path, department_name, department_head_id, manager_chain, post, level,
         group_ids, hired_on, form_id, findings
     FROM page ON CONFLICT DO NOTHING
@@ -40,8 +40,10 @@ RATERS = text(
         r.relation, p.manager_chain[r.place]
     FROM page JOIN participant p ON p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id
             AND p.employee_id = page.employee_id
-        CROSS JOIN (VALUES ('manager', 1), ('skip', 2)) AS r (relation, place)
-    WHERE p.state = 'enrolled' AND r.relation = ANY(:relations) AND p.manager_chain[r.place] IS NOT NULL
+        JOIN unnest(CAST(:forms AS uuid[]), CAST(:relations AS text[])) AS asked (form_id, relation)
+            ON asked.form_id = p.form_id
+        JOIN (VALUES ('manager', 1), ('skip', 2)) AS r (relation, place) ON r.relation = asked.relation
+    WHERE p.state = 'enrolled' AND p.manager_chain[r.place] IS NOT NULL
     ON CONFLICT DO NOTHING
     """
 )
@@ -93,7 +95,9 @@ class EnrolmentStore:
         await driver.copy_records_to_table("page", records=records, columns=[*COLUMNS, *RESULTS])
         keys: Mapping[str, Any] = {"tenant_id": self._tenant_id, "cycle_id": enrolling.cycle_id, "at": enrolling.at}
         await self._connection.execute(PARTICIPANTS, keys)
-        await self._connection.execute(RATERS, {**keys, "relations": list(enrolling.relations)})
+        if enrolling.relations:
+            forms, relations = (list(column) for column in zip(*enrolling.relations, strict=True))
+            await self._connection.execute(RATERS, {**keys, "forms": forms, "relations": relations})
         if enrolling.providers:
             forms, items, providers = (list(column) for column in zip(*enrolling.providers, strict=True))
             asked = {"forms": forms, "items": items, "providers": providers, "owner_id": enrolling.owner_id}

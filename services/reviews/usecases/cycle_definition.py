@@ -168,7 +168,7 @@ async def create_cycle(work: NeedsDefinition, command: CreateCycle) -> DefinedCy
         await work.templates.keep_form(form_body(used.body), used.template_id, used.version)
     await work.cycles.add(defined.cycle, defined.stages)
     await work.cycles.copy_days(defined.cycle.id, defined.days)
-    await tell_of_cycle(work, "created", defined.cycle, stages=len(defined.stages))
+    await tell_of_cycle(work, "cycle_created", defined.cycle, stages=len(defined.stages))
     return defined
 
 

@@ -1,18 +1,17 @@
 """Enrol the population of a launching cycle, page by page; whoever cannot be enrolled is a row with the reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.reviews.domain.bulk import Enrolling, FrozenMember
-from services.reviews.domain.enrolment import enrol, needs_manager
+from services.reviews.domain.enrolment import enrol, needs_manager, relations_of
 from services.reviews.domain.errors import CycleStateInvalid, EnrolmentIncomplete
-from services.reviews.domain.model import Cycle, CycleState
+from services.reviews.domain.model import Cycle, CycleState, Form
 from services.reviews.usecases.ports import NeedsEnrolments
 from services.reviews.usecases.telling import tell_of_cycle
 
 DONE = frozenset({CycleState.RUNNING, CycleState.PAUSED, CycleState.RELEASED, CycleState.CLOSED})
-RELATIONS = ("manager", "skip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,8 @@ async def enrol_page(work: NeedsEnrolments, command: EnrolPage) -> Counts:
         stages = await work.stages.of_cycle(cycle.id)
         manager_needed = needs_manager([stage.definition for stage in stages])
         members = [enrol(member, cycle.forms, manager_needed=manager_needed) for member in command.members]
-        await work.enrolments.enrol(_enrolling(cycle), members)
+        forms = await work.templates.forms({rule.form_id for rule in cycle.forms})
+        await work.enrolments.enrol(_enrolling(cycle, forms), members)
     excluded = sum(1 for member in members if member.state == "excluded")
     return Counts(len(members) - excluded, excluded)
 
@@ -86,11 +86,11 @@ async def finish_enrolment(work: NeedsEnrolments, command: FinishEnrolment) -> C
     return Counts(enrolled, excluded)
 
 
-def _enrolling(cycle: Cycle) -> Enrolling:
+def _enrolling(cycle: Cycle, forms: Iterable[Form]) -> Enrolling:
     if cycle.launched_at is None:
         raise CycleStateInvalid("the cycle was not launched")
     providers = {(rule.form_id, item, who) for rule in cycle.forms for item, who in rule.providers.items()}
-    return Enrolling(cycle.id, cycle.owner_id, cycle.launched_at, RELATIONS, sorted(providers, key=str))
+    return Enrolling(cycle.id, cycle.owner_id, cycle.launched_at, relations_of(forms), sorted(providers, key=str))
 
 
 def _require_launching(cycle: Cycle) -> None:

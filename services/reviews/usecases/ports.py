@@ -8,7 +8,7 @@ from uuid import UUID
 from services.reviews.domain.bulk import Admission, Admitted, Chunk, Enrolling, Member
 from services.reviews.domain.calendar import Calendar
 from services.reviews.domain.due import StageFacts
-from services.reviews.domain.model import Cycle, CycleDay, CycleState, Stage
+from services.reviews.domain.model import Cycle, CycleDay, CycleState, Form, Stage
 from services.runtime.identity import Principal
 
 
@@ -65,6 +65,10 @@ class Enrolments(Protocol):
     async def last_employee(self, cycle_id: UUID) -> UUID | None: ...
 
 
+class Forms(Protocol):
+    async def forms(self, ids: Iterable[UUID]) -> Sequence[Form]: ...
+
+
 class Unit(Protocol):
     """The unit of work, as far as all of these use cases need it."""
 
@@ -112,3 +116,5 @@ class NeedsChunks(NeedsCycles, Protocol):
 class NeedsEnrolments(NeedsCycles, Protocol):
     @property
     def enrolments(self) -> Enrolments: ...
+    @property
+    def templates(self) -> Forms: ...

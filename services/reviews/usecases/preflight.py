@@ -187,7 +187,7 @@ async def validate_cycle(work: NeedsPreflight, command: ValidateCycle) -> Valida
     state = CycleState.DRAFT if report.errors else CycleState.VALIDATED
     if state is not cycle.state:
         cycle = await work.cycles.save(replace(cycle, state=state))
-        await tell_of_cycle(work, "validated", cycle, findings=report.counts, population=report.population)
+        await tell_of_cycle(work, "cycle_validated", cycle, findings=report.counts, population=report.population)
     return Validated(cycle, report, command.language)
 
 
