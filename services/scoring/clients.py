@@ -36,7 +36,7 @@ class Goals(Protocol):
 class ReviewsClient:
     """Reviews by gRPC."""
 
-    def __init__(self, stub: clockwork_pb2_grpc.ClockworkServiceAsyncStub, signer: TokenSigner) -> None:
+    def __init__(self, stub: "clockwork_pb2_grpc.ClockworkServiceAsyncStub", signer: TokenSigner) -> None:
         self._stub = stub
         self._signer = signer
 
@@ -63,7 +63,7 @@ class ReviewsClient:
 class GoalsClient:
     """Goals by gRPC."""
 
-    def __init__(self, stub: goals_pb2_grpc.GoalsServiceAsyncStub, signer: TokenSigner) -> None:
+    def __init__(self, stub: "goals_pb2_grpc.GoalsServiceAsyncStub", signer: TokenSigner) -> None:
         self._stub = stub
         self._signer = signer
 

@@ -54,7 +54,7 @@ class View(IntEnum):
 
 
 def view_of(principal: Principal, row: Result) -> View:
-    """How much of the result the caller sees. One's own result is seen with a participant's eyes, whatever one's roles."""
+    """How much of the result the caller sees; one's own is seen with a participant's eyes, whatever one's roles."""
     released = row.released_at is not None
     if row.employee_id == principal.employee_id:
         return View.OWN if released else View.NONE

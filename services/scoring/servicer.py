@@ -43,14 +43,14 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: scoring_pb2.PreviewMoveRequest, context: CallContext
     ) -> scoring_pb2.PreviewMoveResponse:
         return await self._runner.query(
-            context, request, calibrate.preview_move, sessions.move, sessions.preview_move_reply
+            context, request, calibrate.preview_move, sessions.preview_move, sessions.preview_move_reply
         )
 
     async def MoveMember(
         self, request: scoring_pb2.MoveMemberRequest, context: CallContext
     ) -> scoring_pb2.MoveMemberResponse:
         return await self._runner.command(
-            context, request, calibrate.move_member, sessions.move, sessions.move_member_reply
+            context, request, calibrate.move_member, sessions.move_member, sessions.move_member_reply
         )
 
     async def UndoSession(

@@ -29,7 +29,7 @@ def optional_uuid(text: str, field: str) -> UUID | None:
 
 
 def optional_decimal(text: str, field: str) -> Decimal | None:
-    """The decimal, or None for an empty field; raises InvalidInput for what is no finite number of at most 30 digits."""
+    """The decimal, or None for an empty field; raises InvalidInput for no finite number of at most 30 digits."""
     if not text:
         return None
     try:

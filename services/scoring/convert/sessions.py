@@ -60,16 +60,25 @@ def get_session_reply(opened: SessionOpened) -> scoring_pb2.GetSessionResponse:
     )
 
 
-def move(request: scoring_pb2.PreviewMoveRequest | scoring_pb2.MoveMemberRequest) -> MoveMember:
-    """The move, tried or made."""
-    made = isinstance(request, scoring_pb2.MoveMemberRequest)
+def preview_move(request: scoring_pb2.PreviewMoveRequest) -> MoveMember:
+    """The move to try."""
     return MoveMember(
         session_id=uuid_of(request.session_id, "session_id"),
         participant_id=uuid_of(request.participant_id, "participant_id"),
         grade=request.grade,
         score=optional_decimal(request.score, "score"),
-        reason=request.reason if made else "",
-        etag=request.etag if made else "",
+    )
+
+
+def move_member(request: scoring_pb2.MoveMemberRequest) -> MoveMember:
+    """The move to make."""
+    return MoveMember(
+        session_id=uuid_of(request.session_id, "session_id"),
+        participant_id=uuid_of(request.participant_id, "participant_id"),
+        grade=request.grade,
+        score=optional_decimal(request.score, "score"),
+        reason=request.reason,
+        etag=request.etag,
     )
 
 

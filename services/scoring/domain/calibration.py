@@ -146,7 +146,8 @@ def preview(
 ) -> Preview:
     """What the move does to order and distribution.
 
-    A reason is needed for a new inversion of rank, for a changed score, and when the guideline asks for one and is exceeded.
+    A reason is needed for an inversion of rank, for a changed score, and when the guideline asks for one and is
+    exceeded.
     """
     standing = [after if member.participant_id == after.participant_id else member for member in members]
     inverted = inverts_rank(members, after, scale)
@@ -182,7 +183,7 @@ def over(counts: Sequence[GradeCount]) -> tuple[str, ...]:
 def require_within(
     counts: Sequence[GradeCount], guideline: Guideline | None, *, waiver_reason: str, may_waive: bool
 ) -> bool:
-    """Whether a waiver was used. Raises GuidelineExceeded when the guideline is enforced, exceeded and not waived by HR."""
+    """Whether a waiver was used; raises GuidelineExceeded when the guideline is enforced, exceeded and not waived."""
     if guideline is None or guideline.mode is not GuidelineMode.ENFORCE:
         return False
     grades = over(counts)

@@ -4,14 +4,20 @@ import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 HALF = Fraction(1, 2)
 HUNDRED = Fraction(100)
 
 
+def scale(places: int) -> Fraction:
+    """10^places, exact also for negative places."""
+    return Fraction(10) ** places
+
+
 def rounded_units(value: Fraction, places: int) -> int:
     """The value in units of 10^-places, half away from zero."""
-    magnitude = math.floor(abs(value) * 10**places + HALF)
+    magnitude = math.floor(abs(value) * scale(places) + HALF)
     return magnitude if value >= 0 else -magnitude
 
 
@@ -26,12 +32,13 @@ def in_places(units: int, places: int) -> Decimal:
 
 
 def apportion(shares: Sequence[Fraction], total_units: int, places: int) -> tuple[Decimal, ...]:
-    """Each share rounded to `places` so that all add up to `total_units`, by largest remainder; ties go to the earlier share.
+    """Each share rounded to `places` so that all add up to `total_units`, by largest remainder; ties to the earlier.
 
-    `total_units` must be the exact sum rounded either way, by whatever rule; then every share moves by less than one unit.
+    `total_units` must be the exact sum rounded up or down; then every share moves by less than one unit.
     """
-    floors = [math.floor(share * 10**places) for share in shares]
-    remainders = [share * 10**places - floor for share, floor in zip(shares, floors, strict=True)]
+    unit = scale(places)
+    floors = [math.floor(share * unit) for share in shares]
+    remainders = [share * unit - floor for share, floor in zip(shares, floors, strict=True)]
     order = sorted(range(len(shares)), key=lambda index: (-remainders[index], index))
     for index in order[: total_units - sum(floors)]:
         floors[index] += 1
@@ -59,7 +66,7 @@ def interpolate(points: Sequence[tuple[Fraction, Fraction]], at: Fraction) -> Fr
     """The value at `at` on straight lines through the points (ascending), flat outside them."""
     if at <= points[0][0]:
         return points[0][1]
-    for (left, low), (right, high) in zip(points, points[1:], strict=False):
+    for (left, low), (right, high) in pairwise(points):
         if at <= right:
             return low if right == left else low + (high - low) * (at - left) / (right - left)
     return points[-1][1]

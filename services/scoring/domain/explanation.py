@@ -1,4 +1,4 @@
-"""Why a score is what it is: lines whose shown contributions add up exactly, at every depth, and what a reader may see of them."""
+"""Why a score is what it is: lines whose contributions add up exactly at every depth, and what a reader sees."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,8 +87,9 @@ def _all(parts: Iterable[Part]) -> Iterable[Part]:
 def for_participant(explanation: Explanation) -> Explanation:
     """What the participant may see after release.
 
-    Where an anonymous relation of fewer than k raters counts, only item and section totals remain: no relation, no weight,
-    so that nothing can be subtracted (product.md §2). Otherwise anonymous relations show their mean, never who or how many.
+    Where an anonymous relation of fewer than k raters counts, only item and section totals remain: no relation, no
+    weight, so that nothing can be subtracted (product.md §2). Otherwise anonymous relations show their mean, never who
+    or how many.
     """
     if any(line.guard == "below_minimum" for line in explanation.lines):
         kept = tuple(replace(line, weight=None, raw=None, inputs={}) for line in explanation.lines if line.depth < 2)

@@ -37,7 +37,7 @@ class Method(Enum):
 
 
 class Basis(Enum):
-    """`percent`: the method yields 0-100+ and the weight is applied afterwards; `points`: it yields points out of the weight."""
+    """`percent`: the method yields 0-100+, weighted afterwards; `points`: it yields points out of the weight."""
 
     PERCENT = "percent"
     POINTS = "points"
@@ -104,7 +104,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One item of a form; `key` is section/item, `weight` its percent of the section, zero for bonus, deduction and veto."""
+    """One item of a form; `key` is section/item, `weight` percent of its section (none for bonus, deduction, veto)."""
 
     key: str
     kind: Kind

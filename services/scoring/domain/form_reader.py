@@ -155,7 +155,7 @@ def _formula(document: Json, basis: Basis) -> Formula | None:
 
 
 def _scale(points: Iterable[Json], kind: Kind) -> Iterable[tuple[Fraction, Fraction]]:
-    """Points by value. Where they are the default, value/max · 100, that is taken exactly; a bonus then counts the value."""
+    """Points by value. Where they are the default, value/max · 100, that is exact; a bonus then counts the value."""
     listed = list(points)
     largest = max((read_number(each["value"]) for each in listed), default=Fraction(0))
     for each in listed:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from services.scoring.domain.errors import FormInvalid, GradeUnknown
@@ -57,7 +58,7 @@ DEFAULT_GRADES = GradeScale(
 
 
 def read_grades(documents: Sequence[Mapping[str, Any]]) -> GradeScale:
-    """The scale of a template, best first; raises FormInvalid on a gap (no grade from 0), an overlap or a double name."""
+    """The scale of a template, best first; raises FormInvalid on a gap (none from 0), an overlap or a double name."""
     if not documents:
         return DEFAULT_GRADES
     grades = tuple(
@@ -74,7 +75,7 @@ def scale_faults(grades: Sequence[Grade]) -> tuple[str, ...]:
     faults = []
     if len({grade.code for grade in grades}) != len(grades):
         faults.append("a grade is named twice")
-    if any(above.start <= below.start for above, below in zip(grades, grades[1:], strict=False)):
+    if any(above.start <= below.start for above, below in pairwise(grades)):
         faults.append("the lower bounds of grades must fall from best to worst, without overlap")
     if grades and grades[-1].start != 0:
         faults.append("the lowest grade must begin at 0, or scores below it have no grade")

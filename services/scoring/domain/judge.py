@@ -40,7 +40,7 @@ class Judged:
 
 
 def judge(indicator: Indicator, inputs: Inputs, rules: Rules) -> Judged:
-    """The indicator by its kind: goals, raters, an actual, or for bonus, deduction and veto by whichever their method names."""
+    """The indicator by what its method reads: goals, raters or an actual."""
     if indicator.kind is Kind.GOAL:
         return _judge_goals(indicator, inputs, rules)
     if indicator.rated:

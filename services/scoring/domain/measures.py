@@ -21,7 +21,7 @@ Measured = Fraction | Unmeasured
 
 
 def answer_points(indicator: Indicator, answer: Answer) -> Fraction | None:
-    """The points of one rater's answer before the mean; None for an answer that gives none (a text, "not applicable")."""
+    """The points of one rater's answer before the mean; None for an answer that gives none ("not applicable")."""
     measure = indicator.measure
     if measure.method is Method.CHOICE:
         known = [measure.choices[choice] for choice in answer.choices if choice in measure.choices]
@@ -34,7 +34,7 @@ def answer_points(indicator: Indicator, answer: Answer) -> Fraction | None:
 
 
 def measure_actual(indicator: Indicator, actual: Fraction | None, rating: Fraction | None = None) -> Measured:
-    """The points of an actual by the indicator's method, uncapped; percent of 100, or points where the basis says so."""
+    """The points of an actual by the indicator's method, uncapped; in percent, or points where the basis says so."""
     if indicator.measure.method is Method.FORMULA:
         return _by_formula(indicator, actual, rating)
     if actual is None:
@@ -99,7 +99,7 @@ def _interval(indicator: Indicator, actual: Fraction) -> Measured:
 
 
 def _linear(indicator: Indicator, actual: Fraction) -> Measured:
-    """Straight lines between threshold, target and stretch; nothing below the threshold, no more than the stretch's points."""
+    """Straight lines between threshold, target and stretch; nothing below the first, no more beyond the last."""
     marks = (indicator.threshold, indicator.target, indicator.stretch)
     if marks[0] is None or marks[1] is None or marks[2] is None:
         return Unmeasured("TARGET_MISSING", indicator.key)
@@ -110,7 +110,7 @@ def _linear(indicator: Indicator, actual: Fraction) -> Measured:
 
 
 def _occurrences(indicator: Indicator, count: Fraction) -> Fraction:
-    """start + count · per_occurrence, never below 0; a deduction counts its points whichever sign they are written with."""
+    """start + count · per_occurrence, never below 0; a deduction counts its points whatever their sign."""
     start = indicator.measure.start
     if start is None:
         full = indicator.weight if indicator.basis is Basis.POINTS else HUNDRED

@@ -39,7 +39,7 @@ def read_guideline(document: Mapping[str, Any] | None) -> Guideline | None:
 
 
 def quota(size: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
-    """People per grade by largest remainder: 17 at 20/70/10 → 3/12/2. Shares are relative; ties go to the earlier grade."""
+    """People per grade by largest remainder: 17 at 20/70/10 → 3/12/2; shares are relative, ties to the earlier."""
     whole = sum(shares.values(), Fraction(0))
     if not whole:
         return dict.fromkeys(shares, 0)
@@ -52,7 +52,7 @@ def quota(size: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
 
 
 def exceeded(held: Mapping[str, int], suggested: Mapping[str, int], best_first: Sequence[str]) -> tuple[str, ...]:
-    """Grades that the guideline does not allow so many of: cumulated from the best, so that fewer good grades are never a fault."""
+    """Grades with more people than suggested, cumulated from the best: fewer good grades are never a fault."""
     over: list[str] = []
     holding = allowed = 0
     for grade in best_first:

@@ -1,4 +1,4 @@
-"""The score of one participant: items, sections, bonus, deduction, ceiling, the one rounding, veto; and why (product.md §7)."""
+"""The score of one participant: items, sections, bonus, deduction, ceiling, the one rounding, veto; and why."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from services.scoring.domain.exact import HUNDRED, clamp, in_places, mean, rounded_units
+from services.scoring.domain.exact import HUNDRED, clamp, in_places, mean, rounded_units, scale
 from services.scoring.domain.explanation import Explanation, Part, explain
 from services.scoring.domain.form import Form, Inputs, Kind, Rounding, Rules, Section
 from services.scoring.domain.judge import Judged, RelationMean, judge
@@ -17,7 +17,7 @@ ENGINE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A participant's score: `raw` is the plain mean of items, `weighted` the total, both rounded; `veto_grade` limits the grade."""
+    """`raw` is the plain mean of items, `weighted` the total, both rounded; `veto_grade` is the best grade left."""
 
     raw: Decimal
     weighted: Decimal
@@ -54,10 +54,10 @@ UNSCORED_MESSAGES = {
 
 
 def score(form: Form, inputs: Inputs) -> Score | Unscored:
-    """The score of 0 to the ceiling, exact until one rounding; shown contributions add up to it.
+    """The score of 0 to the ceiling, exact until one rounding; shown contributions add up to it (product.md §7).
 
-    Missing parts follow the template's rules; a formula without a result, or a part that must not be missing, leaves the
-    participant unscored.
+    Missing parts follow the template's rules; a formula without a result, or a part that must not be missing, leaves
+    the participant unscored.
     """
     judged = {item.key: judge(item, inputs, form.rules) for section in form.sections for item in section.indicators}
     counting = [section for section in form.sections if not section.reference]
@@ -195,11 +195,11 @@ def _reference(section: Section, judged: dict[str, Judged]) -> Part:
 
 
 def _half_even(value: Fraction, places: int) -> int:
-    return round(value * 10**places)
+    return round(value * scale(places))
 
 
 def _down(value: Fraction, places: int) -> int:
-    return math.floor(value * 10**places)
+    return math.floor(value * scale(places))
 
 
 ROUNDINGS: dict[Rounding, Callable[[Fraction, int], int]] = {

@@ -34,9 +34,9 @@ WITHDRAW_SESSION = text(
     " AND result.cycle_id = :cycle_id AND result.participant_id = m.participant_id AND result.latest"
 )
 AMEND = text(
-    "INSERT INTO result (tenant_id, id, cycle_id, participant_id, employee_id, version, stage_id, epoch, inputs_hash, raw,"
-    " weighted, calibrated, final, scored_grade, grade, coefficient, explanation, department_path, department_name,"
-    " department_head, manager_chain, facilitator_id, amended, appeal_id, amend_reason, released_at)"
+    "INSERT INTO result (tenant_id, id, cycle_id, participant_id, employee_id, version, stage_id, epoch, inputs_hash,"
+    " raw, weighted, calibrated, final, scored_grade, grade, coefficient, explanation, department_path,"
+    " department_name, department_head, manager_chain, facilitator_id, amended, appeal_id, amend_reason, released_at)"
     " SELECT tenant_id, :id, cycle_id, participant_id, employee_id, version + 1, stage_id, epoch, inputs_hash, raw,"
     " weighted, calibrated, :final, scored_grade, :grade, :coefficient, explanation, department_path, department_name,"
     " department_head, manager_chain, facilitator_id, true, :appeal_id, :reason, :released_at"
@@ -82,6 +82,10 @@ class ResultStore:
         """The version that an appeal made."""
         row = (await self._connection.execute(self._select().where(result.c.appeal_id == appeal_id))).one_or_none()
         return None if row is None else _result(row)
+
+    async def of_appeal(self, appeal_id: UUID) -> Result:
+        """The version that an appeal has made."""
+        return _result((await self._connection.execute(self._select().where(result.c.appeal_id == appeal_id))).one())
 
     async def page(
         self, principal: Principal, wanted: ResultFilter, after: UUID | None, size: int
@@ -153,9 +157,7 @@ class ResultStore:
             "released_at": released_at,
         }
         await self._connection.execute(AMEND, row)
-        made = await self.by_appeal(appeal_id)
-        assert made is not None
-        return made
+        return await self.of_appeal(appeal_id)
 
     async def _by_session(
         self, statement: Any, cycle_id: UUID, session_id: UUID, coefficients: Mapping[str, Decimal]

@@ -51,12 +51,12 @@ STORE_SCORES = text(
     " WHERE score.inputs_hash <> excluded.inputs_hash OR score.superseded"
 )
 STORE_RESULTS = text(
-    "INSERT INTO result (tenant_id, id, cycle_id, participant_id, employee_id, version, stage_id, epoch, inputs_hash, raw,"
-    " weighted, final, scored_grade, grade, coefficient, explanation, unscored_code, unscored_message, department_path,"
-    " department_name, department_head, manager_chain)"
+    "INSERT INTO result (tenant_id, id, cycle_id, participant_id, employee_id, version, stage_id, epoch, inputs_hash,"
+    " raw, weighted, final, scored_grade, grade, coefficient, explanation, unscored_code, unscored_message,"
+    " department_path, department_name, department_head, manager_chain)"
     " SELECT :tenant_id, id, :cycle_id, participant_id, employee_id, 1, :stage_id, :epoch, inputs_hash, raw,"
-    " weighted, weighted, grade, grade, coefficient, explanation::jsonb, unscored_code, unscored_message, department_path,"
-    " department_name, department_head, manager_chain FROM incoming"
+    " weighted, weighted, grade, grade, coefficient, explanation::jsonb, unscored_code, unscored_message,"
+    " department_path, department_name, department_head, manager_chain FROM incoming"
     " ON CONFLICT (tenant_id, cycle_id, participant_id, version) DO UPDATE SET stage_id = excluded.stage_id,"
     " epoch = excluded.epoch, inputs_hash = excluded.inputs_hash, raw = excluded.raw, weighted = excluded.weighted,"
     " calibrated = NULL, final = excluded.final, scored_grade = excluded.scored_grade, grade = excluded.grade,"
@@ -124,7 +124,8 @@ class ScoreStore:
                 score.c.tenant_id == self._tenant_id, score.c.cycle_id == cycle_id, score.c.stage_id == stage_id
             )
         )
-        return found.scalar_one_or_none()
+        newest: int | None = found.scalar_one_or_none()
+        return newest
 
     async def save_page(self, cycle_id: UUID, stage_id: UUID, epoch: int, rows: Sequence[ScoredRow]) -> None:
         """Store a page of scores and the first version of their results; what has not changed stays untouched."""

@@ -22,13 +22,14 @@ OPEN_SESSIONS = text(
     " facilitator_id, pooled, size)"
     " VALUES (:tenant_id, :id, :cycle_id, :stage_id, :epoch, :department_id, :department_path, :department_name,"
     " :facilitator_id, :pooled, 0)"
-    " ON CONFLICT (tenant_id, cycle_id, stage_id, department_path) DO UPDATE SET epoch = excluded.epoch, state = 'open',"
-    " pooled = excluded.pooled, facilitator_id = excluded.facilitator_id, committed_at = NULL,"
+    " ON CONFLICT (tenant_id, cycle_id, stage_id, department_path) DO UPDATE SET epoch = excluded.epoch,"
+    " state = 'open', pooled = excluded.pooled, facilitator_id = excluded.facilitator_id, committed_at = NULL,"
     " version = session.version + 1, update_time = clock_timestamp() WHERE session.epoch < excluded.epoch"
 )
 ADD_MEMBERS = text(
-    "INSERT INTO session_member (tenant_id, session_id, participant_id, employee_id, weighted, scored_grade, score, grade)"
-    " SELECT r.tenant_id, s.id, r.participant_id, r.employee_id, r.weighted, r.scored_grade, r.weighted, r.scored_grade"
+    "INSERT INTO session_member (tenant_id, session_id, participant_id, employee_id, weighted, scored_grade, score,"
+    " grade) SELECT r.tenant_id, s.id, r.participant_id, r.employee_id, r.weighted, r.scored_grade, r.weighted,"
+    " r.scored_grade"
     " FROM result r JOIN jsonb_to_recordset(CAST(:homes AS jsonb)) AS h (path uuid[], home uuid[])"
     " ON h.path = r.department_path"
     " JOIN session s ON s.tenant_id = r.tenant_id AND s.cycle_id = r.cycle_id AND s.stage_id = :stage_id"
@@ -228,7 +229,8 @@ class SessionStore:
                 move.c.tenant_id == self._tenant_id, move.c.session_id == session_id
             )
         )
-        return found.scalar_one()
+        sequence: int = found.scalar_one()
+        return sequence
 
     async def last_move(self, session_id: UUID) -> Move | None:
         """The last move that stands."""
@@ -274,9 +276,7 @@ class SessionStore:
         await self._connection.execute(
             update(session).where(session.c.tenant_id == self._tenant_id, session.c.id == row.id).values(values)
         )
-        saved = await self.find(row.id)
-        assert saved is not None
-        return saved
+        return _session((await self._connection.execute(self._select().where(session.c.id == row.id))).one())
 
     def _select(self) -> Select[Any]:
         return select(session).where(session.c.tenant_id == self._tenant_id)

@@ -106,7 +106,7 @@ async def preview_move(work: NeedsSessions, command: MoveMember) -> Preview:
 
 
 async def move_member(work: NeedsSessions, command: MoveMember) -> MemberMoved:
-    """Change a member's grade, and score where asked. Refused on one's own row, and without a reason where one is needed."""
+    """Change a member's grade, and score where asked; refused on one's own row, and without a reason that is needed."""
     session = await _lock(work, command.session_id, command.etag)
     calibration.require_open(session)
     members, rules = await _content(work, session)
@@ -157,7 +157,7 @@ async def undo_session(work: NeedsSessions, command: OnSession) -> SessionShown:
 
 
 async def commit_session(work: NeedsSessions, command: OnSession) -> SessionShown:
-    """Write the session's grades and scores to the results. An enforced guideline blocks unless HR waives with a reason."""
+    """Write the session's grades and scores to the results; an enforced guideline blocks unless HR waives it."""
     session = await _lock(work, command.session_id, command.etag)
     calibration.require_open(session)
     members, rules = await _content(work, session)

@@ -106,7 +106,7 @@ async def _contents(work: NeedsExports, cycle_id: UUID, columns: Sequence[str]) 
 
 
 def write_rows(rows: Sequence[Sequence[str]]) -> str:
-    """CSV lines; a cell that a spreadsheet would take for a formula gets an apostrophe in front, plain numbers do not."""
+    """CSV lines; a cell that a spreadsheet would take for a formula gets an apostrophe, a plain number does not."""
     written = io.StringIO()
     csv.writer(written).writerows([[_safe(cell) for cell in row] for row in rows])
     return written.getvalue()

@@ -32,9 +32,7 @@ async def release_results(work: NeedsSessions, command: ReleaseResults) -> Relea
         names = ", ".join(session.department_name or str(session.id) for session in open_sessions[:5])
         raise SessionsUncommitted(f"{len(open_sessions)} calibration sessions are open: {names}")
     released_at = command.released_at or await work.now()
-    made = await work.releases.make(command.cycle_id, command.stage_id, command.epoch, released_at)
-    release = await work.releases.find(command.cycle_id)
-    assert release is not None
+    release, made = await work.releases.make(command.cycle_id, command.stage_id, command.epoch, released_at)
     if made:
         facts = {
             "cycle_id": str(command.cycle_id),

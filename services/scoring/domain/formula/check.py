@@ -53,7 +53,7 @@ def _all_problems(tree: Node, used: frozenset[str], basis: str, names: Mapping[s
 
 
 class _Checker:
-    """Walks a tree once; a part whose type is unknown (because of a fault already reported) is None and fits anywhere."""
+    """Walks a tree once; a part whose type is unknown (its fault is reported) is None and fits anywhere."""
 
     def __init__(self, names: Mapping[str, Type], report: Callable[[Problem], None]) -> None:
         self._names = names
@@ -96,9 +96,10 @@ class _Checker:
 
     def _exponent(self, node: Binary) -> None:
         right = node.right
-        if node.operator == "^" and isinstance(right, Literal) and isinstance(right.value, Fraction):
-            if right.value > EXPONENT_LIMIT:
-                self._report(problem("EXPONENT_TOO_LARGE", right.at, limit=EXPONENT_LIMIT))
+        if node.operator != "^" or not isinstance(right, Literal) or not isinstance(right.value, Fraction):
+            return
+        if right.value > EXPONENT_LIMIT:
+            self._report(problem("EXPONENT_TOO_LARGE", right.at, limit=EXPONENT_LIMIT))
 
     def _call(self, node: Call) -> Type | None:
         signature = FUNCTIONS.get(node.function)

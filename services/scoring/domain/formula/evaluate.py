@@ -15,7 +15,7 @@ PLACES_LIMIT = 12
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a formula has no value: DIVISION_BY_ZERO, MISSING_VALUE, OVERFLOW or NOT_A_NUMBER; `name` is the missing value's."""
+    """Why there is no value: DIVISION_BY_ZERO, MISSING_VALUE, OVERFLOW or NOT_A_NUMBER; `name` is what is missing."""
 
     code: str
     at: int

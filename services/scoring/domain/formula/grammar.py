@@ -49,7 +49,7 @@ SINGLE_SIGNS = {"≥": ">=", "≤": "<=", "≠": "<>"}
 
 
 def half_width(text: str) -> tuple[str, list[int]]:
-    """The text with full-width punctuation made plain outside quotes, and for each of its characters the offset as written."""
+    """The text with full-width punctuation made plain outside quotes, and the offset as written of each character."""
     plain: list[str] = []
     offsets: list[int] = []
     quoted = False
