@@ -98,6 +98,12 @@ def current_principal() -> Principal:
         raise UnauthenticatedError("no caller is known") from None
 
 
+def admitted(principal: Principal, token: str = "") -> None:
+    """Make the caller known to what is served in this context; the gate does, after it has verified the token."""
+    _principal.set(principal)
+    _token.set(token)
+
+
 def call_metadata(signer: "TokenSigner", tenant_id: UUID | None) -> Metadata:
     """Return the metadata of a call that this process makes in its own name."""
     return (("authorization", f"Bearer {signer.for_service(tenant_id)}"), *telemetry.trace_metadata())
@@ -216,8 +222,7 @@ class Gate:
             raise DeniedError("nobody has been given access to this method", reason="ACCESS_UNDECLARED")
         if not access.admits(principal):
             raise DeniedError("this caller may not use this method")
-        _principal.set(principal)
-        _token.set(token)
+        admitted(principal, token)
 
 
 def _to_claims(principal: Principal) -> dict[str, Any]:

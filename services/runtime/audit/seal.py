@@ -24,7 +24,7 @@ FACTS = (
 )
 WAITING = text(
     f"SELECT {HORIZON}::text AS horizon, array(SELECT DISTINCT tenant_id FROM audit_entry"  # noqa: S608  # constants
-    f" WHERE xid >= CAST(:watermark AS xid8) AND xid < {HORIZON}) AS tenants"
+    f" WHERE xid >= CAST(CAST(:watermark AS text) AS xid8) AND xid < {HORIZON}) AS tenants"
 )
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('audit.seal/' || :tenant, 0))")
 HEAD = text(

@@ -71,8 +71,11 @@ class Consumer(Generic[W]):
     async def catch_up(self) -> None:
         """Read and apply all that can be read now; for tests and for tools that must not wait."""
         for following in self._followed.values():
-            while await following.round():
-                pass
+            try:
+                while await following.round():
+                    pass
+            finally:
+                await following.leave()
 
     async def _follow(self, producer: str, following: "Following[W]") -> None:
         reported = ""
@@ -126,6 +129,7 @@ class Following(Generic[W]):
 
     async def leave(self) -> None:
         """Give up the leases, if the database can be reached."""
+        self.forget()
         try:
             await self._store.release()
         except Exception as error:

@@ -12,7 +12,7 @@ from services.runtime.errors import InvalidRequestError, Violation
 from services.runtime.identity import OPEN_PREFIXES
 
 DEADLINE_SECONDS = 30.0
-DEADLINE_TOLERANCE = 0.5  # what a client's own rounding may add
+DEADLINE_TOLERANCE = 1.0  # what rounding on the way and the two clocks may add
 MAX_TEXT = 10_000  # characters
 TIMESTAMP = "google.protobuf.Timestamp"
 DURATION = "google.protobuf.Duration"

@@ -1,0 +1,301 @@
+"""The event log between two services: nothing skipped, each effect once, one tenant's trouble its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+from sqlalchemy import text
+
+from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
+from services.runtime.database import Database, Work, runtime_tables_ddl
+from services.runtime.eventlog import PARTITIONS, Consumer, Event, EventLogServicer, Wake, bump_epoch, partition_of
+from services.runtime.serve import Service, build_server
+from tests.identity import Keyring
+from tests.postgres import PostgresServer, open_database, urls_of
+from tests.runtime.conftest import work_in
+
+NIL = str(UUID(int=0))
+
+
+@dataclass
+class Recorder:
+    """A consumer's effects: a row in its own tables for each event, and failures where they are wanted."""
+
+    failing: set[UUID] = field(default_factory=set)
+    calls: int = 0
+
+    async def record(self, work: Work, event: Event) -> None:
+        self.calls += 1
+        await work.audit("seen", "event", event.id, detail={"number": event.payload["number"]})
+        if event.tenant_id in self.failing:
+            raise RuntimeError("no effect for this tenant")
+
+
+@dataclass
+class Pair:
+    """people writes events, reviews follows them."""
+
+    people: Database
+    reviews: Database
+    stub: Any
+    keyring: Keyring
+    recorder: Recorder = field(default_factory=Recorder)
+
+    def consumer(self, **options: Any) -> Consumer[Work]:
+        handlers = {"people.employee_moved": self.recorder.record}
+        signer, wake = self.keyring.signer("reviews"), Wake("", "reviews")
+        stubs = {"people": self.stub}
+        return Consumer("reviews", self.reviews, stubs, handlers, Work, signer=signer, wake=wake, **options)
+
+    async def emit(self, tenant_id: UUID, *numbers: int, kind: str = "people.employee_moved") -> None:
+        async with self.people.transaction(tenant_id) as connection:
+            for number in numbers:
+                payload = {"number": number, "half": 0.5}
+                await work_in(connection, tenant_id).emit(kind, "employee", uuid4(), number, payload)
+
+    async def effects(self, tenant_id: UUID) -> list[int]:
+        async with self.reviews.transaction(tenant_id) as connection:
+            rows = await connection.execute(text("SELECT (detail->>'number')::int FROM audit_entry ORDER BY id"))
+            return list(rows.scalars())
+
+    async def parked(self) -> int:
+        async with self.reviews.system_transaction() as connection:
+            return int(await connection.scalar(text("SELECT count(*) FROM parked_event")) or 0)
+
+    async def retry_now(self, tenant_id: UUID) -> None:
+        async with self.reviews.transaction(tenant_id) as connection:
+            await connection.execute(text("UPDATE parked_event SET retry_at = clock_timestamp()"))
+
+    async def read(self, tenant_id: UUID, limit: int = 0) -> list[eventlog_pb2.Event]:
+        place = eventlog_pb2.Position(partition=partition_of(tenant_id))
+        request = eventlog_pb2.ReadRequest(consumer="reviews", positions=[place], limit=limit)
+        reply = await self.stub.Read(request, timeout=5, metadata=self.keyring.as_service("reviews"))
+        return [event for event in reply.events if event.tenant_id == str(tenant_id)]
+
+
+@pytest.fixture
+async def pair(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Pair]:
+    name = postgres.create_database()
+    for service in ("people", "reviews"):
+        postgres.execute(name, ";\n".join(runtime_tables_ddl(service)), role=f"{service}_owner")
+    people, reviews = (open_database(service, urls_of(postgres, service, name)) for service in ("people", "reviews"))
+    keyring = Keyring(tmp_path)
+    for issuer in ("reviews", "bridge"):
+        keyring.signer(issuer)
+    register = eventlog_pb2_grpc.add_EventLogServiceServicer_to_server
+    server, _ = build_server(Service([(register, EventLogServicer(people))], {}), keyring.verifier())
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Pair(people, reviews, eventlog_pb2_grpc.EventLogServiceStub(channel), keyring)
+    await server.stop(0)
+    await people.dispose()
+    await reviews.dispose()
+
+
+async def test_each_event_has_its_effect_once_and_in_order(pair: Pair) -> None:
+    tenants = [uuid4() for _ in range(5)]
+    for number in range(4):
+        for tenant_id in tenants:
+            await pair.emit(tenant_id, number * 2, number * 2 + 1)
+    await pair.consumer().catch_up()
+    for tenant_id in tenants:
+        assert await pair.effects(tenant_id) == list(range(8))
+    await pair.consumer().catch_up()
+    assert pair.recorder.calls == 40
+
+
+async def test_payload_numbers_come_back_as_they_were(pair: Pair) -> None:
+    tenant_id, seen = uuid4(), []
+
+    async def keep(work: Work, event: Event) -> None:
+        seen.append(event)
+
+    await pair.emit(tenant_id, 7)
+    signer = pair.keyring.signer("reviews")
+    handlers = {"people.employee_moved": keep}
+    consumer = Consumer(
+        "reviews", pair.reviews, {"people": pair.stub}, handlers, Work, signer=signer, wake=Wake("", "reviews")
+    )
+    await consumer.catch_up()
+    assert seen[0].payload == {"number": 7, "half": 0.5}
+    assert isinstance(seen[0].payload["number"], int)
+    assert (seen[0].tenant_id, seen[0].version, seen[0].create_time.tzinfo is not None) == (tenant_id, 7, True)
+    assert seen[0].is_newer_than(6)
+    assert not seen[0].is_newer_than(7)
+
+
+async def test_an_event_of_an_earlier_transaction_that_commits_later_is_not_skipped(pair: Pair) -> None:
+    """The horizon: as long as the earlier one may still commit, the later one is not shown either."""
+    tenant_id = uuid4()
+    async with pair.people.transaction(tenant_id) as earlier:
+        await work_in(earlier, tenant_id).emit("people.employee_moved", "employee", uuid4(), 1, {"number": 1})
+        await pair.emit(tenant_id, 2)
+        await pair.consumer().catch_up()
+        assert await pair.effects(tenant_id) == []
+    await pair.consumer().catch_up()
+    assert await pair.effects(tenant_id) == [1, 2]
+
+
+async def test_an_event_that_was_rolled_back_is_never_seen(pair: Pair) -> None:
+    tenant_id = uuid4()
+    async with pair.people.transaction(tenant_id) as connection:
+        await work_in(connection, tenant_id).emit("people.employee_moved", "employee", uuid4(), 1, {"number": 1})
+        await connection.rollback()
+    await pair.consumer().catch_up()
+    assert pair.recorder.calls == 0
+
+
+async def test_a_failing_tenant_is_set_aside_and_the_others_go_on(pair: Pair) -> None:
+    bad = uuid4()
+    good = next(tenant for tenant in iter(uuid4, None) if partition_of(tenant) == partition_of(bad))
+    pair.recorder.failing.add(bad)
+    await pair.emit(bad, 1, 2)
+    await pair.emit(good, 1)
+    consumer = pair.consumer(max_failures=2)
+    await consumer.catch_up()
+    await pair.emit(bad, 3)
+    await consumer.catch_up()
+    assert (await pair.effects(good), await pair.effects(bad), await pair.parked()) == ([1], [], 3)
+    pair.recorder.failing.clear()
+    await pair.retry_now(bad)
+    await pair.consumer().catch_up()
+    assert (await pair.effects(bad), await pair.parked()) == ([1, 2, 3], 0)
+
+
+async def test_a_parked_event_that_fails_again_waits_longer_and_nothing_overtakes_it(pair: Pair) -> None:
+    bad = uuid4()
+    pair.recorder.failing.add(bad)
+    await pair.emit(bad, 1, 2)
+    await pair.consumer(max_failures=1).catch_up()
+    for attempts in (1, 2):
+        await pair.retry_now(bad)
+        await pair.consumer().catch_up()
+        async with pair.reviews.transaction(bad) as connection:
+            row = (await connection.execute(text("SELECT attempts, error FROM parked_event ORDER BY xid, id"))).first()
+        assert row is not None
+        assert tuple(row) == (attempts, "RuntimeError")
+    assert await pair.effects(bad) == []
+
+
+async def test_one_failing_event_of_a_batch_does_not_undo_the_others(pair: Pair) -> None:
+    tenant_id, failing = uuid4(), {2}
+
+    async def record(work: Work, event: Event) -> None:
+        await pair.recorder.record(work, event)
+        if event.payload["number"] in failing:
+            raise RuntimeError("this one")
+
+    signer, handlers = pair.keyring.signer("reviews"), {"people.employee_moved": record}
+    consumer = Consumer(
+        "reviews",
+        pair.reviews,
+        {"people": pair.stub},
+        handlers,
+        Work,
+        signer=signer,
+        wake=Wake("", "reviews"),
+        max_failures=1,
+    )
+    await pair.emit(tenant_id, 1, 2, 3)
+    await consumer.catch_up()
+    assert (await pair.effects(tenant_id), await pair.parked()) == ([1], 2)
+
+
+async def test_two_consumers_of_one_name_share_the_work_and_double_none(pair: Pair) -> None:
+    tenants = [uuid4() for _ in range(6)]
+    for tenant_id in tenants:
+        await pair.emit(tenant_id, *range(20))
+    await asyncio.gather(pair.consumer().catch_up(), pair.consumer().catch_up(), pair.consumer().catch_up())
+    for tenant_id in tenants:
+        assert await pair.effects(tenant_id) == list(range(20))
+
+
+async def test_kinds_nobody_handles_are_passed_over_for_good(pair: Pair) -> None:
+    tenant_id = uuid4()
+    await pair.emit(tenant_id, 1, kind="people.group_created")
+    await pair.consumer().catch_up()
+    async with pair.reviews.system_transaction() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM event_cursor WHERE event_id IS NOT NULL")) == 1
+
+
+async def test_a_consumer_runs_until_it_is_cancelled_and_gives_up_its_lease(pair: Pair) -> None:
+    tenant_id = uuid4()
+    running = asyncio.ensure_future(pair.consumer(poll_seconds=0.02).run())
+    await pair.emit(tenant_id, 1)
+    async with asyncio.timeout(10):
+        while await pair.effects(tenant_id) != [1]:  # noqa: ASYNC110  # the row is what is waited for
+            await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    async with pair.reviews.system_transaction() as connection:
+        held = await connection.scalar(text("SELECT count(*) FROM event_cursor WHERE lease_until IS NOT NULL"))
+    assert held == 0
+
+
+async def test_after_a_restore_who_stood_beyond_it_goes_back_and_who_stood_behind_misses_nothing(pair: Pair) -> None:
+    tenant_id = uuid4()
+    await pair.emit(tenant_id, 1)
+    consumer = pair.consumer()
+    await consumer.catch_up()
+    async with pair.reviews.system_transaction() as connection:  # as if it had seen what the restore took back
+        await connection.execute(text("UPDATE event_cursor SET xid = '999999999' WHERE event_id IS NOT NULL"))
+        await connection.execute(text("UPDATE event_cursor SET lease_until = NULL"))
+    async with pair.people.system_transaction() as connection:
+        assert await bump_epoch(connection) == 2
+    await pair.emit(tenant_id, 2)
+    await pair.consumer().catch_up()
+    assert await pair.effects(tenant_id) == [1, 2]
+
+
+async def test_read_keeps_its_limit_and_refuses_another_name(pair: Pair) -> None:
+    tenant_id = uuid4()
+    await pair.emit(tenant_id, *range(5))
+    assert [event.payload["number"] for event in await pair.read(tenant_id, limit=3)] == [0, 1, 2]
+    request = eventlog_pb2.ReadRequest(consumer="notify", positions=[eventlog_pb2.Position()])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await pair.stub.Read(request, timeout=5, metadata=pair.keyring.as_service("reviews"))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_the_producer_keeps_the_place_of_the_bridge_and_never_moves_it_back(pair: Pair) -> None:
+    metadata = pair.keyring.as_service("bridge")
+
+    async def position() -> tuple[int, int, str]:
+        request = eventlog_pb2.GetPositionRequest(consumer="bridge", partitions=[3])
+        reply = await pair.stub.GetPosition(request, timeout=5, metadata=metadata)
+        return reply.log_epoch, reply.positions[0].transaction_id, reply.positions[0].event_id
+
+    async def acknowledge(xid: int, event_id: UUID, epoch: int = 1) -> None:
+        place = eventlog_pb2.Position(partition=3, transaction_id=xid, event_id=str(event_id))
+        request = eventlog_pb2.AcknowledgeRequest(consumer="bridge", log_epoch=epoch, positions=[place])
+        await pair.stub.Acknowledge(request, timeout=5, metadata=metadata)
+
+    assert await position() == (1, 0, "")
+    ahead, behind = uuid4(), uuid4()
+    await acknowledge(10**9, ahead)
+    await acknowledge(100, behind)
+    assert await position() == (1, 10**9, str(ahead))
+    async with pair.people.system_transaction() as connection:
+        await bump_epoch(connection)
+    epoch, xid, event_id = await position()
+    assert (epoch, event_id) == (2, NIL)
+    assert xid < 10**9
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await acknowledge(10**9, ahead, epoch=1)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_the_partition_is_the_same_in_sql_and_here(pair: Pair) -> None:
+    tenants = [uuid4() for _ in range(20)]
+    for tenant_id in tenants:
+        await pair.emit(tenant_id, 1)
+    async with pair.people.system_transaction() as connection:
+        rows = (await connection.execute(text("SELECT tenant_id, partition FROM event"))).all()
+    assert {(row.tenant_id, row.partition) for row in rows} == {(t, partition_of(t)) for t in tenants}
+    assert all(0 <= row.partition < PARTITIONS for row in rows)
