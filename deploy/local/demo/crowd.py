@@ -159,7 +159,7 @@ class Crowd:
             raise RuntimeError(f"{rater} was too late for {stage} of {code}, and was not told so")
 
     async def _task(self, api: Api, stage: str, code: str, *, owed: bool = True) -> dict[str, Any]:
-        """Return somebody's task about a participant; it may come by hand-over, so it is looked for until it is there."""
+        """Return somebody's task about a participant; it may come by hand-over, so it is waited for."""
         for _ in range(60):
             async for task in api.items("/tasks", cycle=self.cycle_id, stage=stage, owed=owed or None):
                 if task.get("employee_id") == self.ids[code]:

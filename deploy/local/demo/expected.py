@@ -1,9 +1,10 @@
-"""What the script implies for every participant, computed slowly and apart from the services: the oracle of the demo."""
+"""What the script implies for every participant, computed slowly and apart from the services: the demo's oracle."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from deploy.local.demo.company import Company, Goal, Measure, Person
 from deploy.local.demo.script import AMENDED_SCORE, Review, Script
@@ -141,7 +142,7 @@ def _line(points: Iterable[tuple[Fraction | int, int]], at: Fraction) -> Fractio
     known = [(Fraction(x), Fraction(y)) for x, y in points]
     if at <= known[0][0]:
         return known[0][1]
-    for (x0, y0), (x1, y1) in zip(known, known[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(known):
         if at <= x1:
             return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
     return known[-1][1]

@@ -82,7 +82,10 @@ def write_script(company: Company, seed: int = 7) -> Script:
     team = [person.code for person in company.reports_of(leaver)]
     others = [code for code in staff if code not in {leaver, *team} and company.person(code).level.startswith("P")]
     drawn = iter(random.sample(others, 2 + LATE_SELF + NEVER_SELF + LATE_MANAGER + NEVER_MANAGER + 6 + 1))
-    take = lambda n: frozenset(next(drawn) for _ in range(n))  # noqa: E731  reads as a draw of lots
+
+    def take(count: int) -> frozenset[str]:
+        return frozenset(next(drawn) for _ in range(count))
+
     extended, late, never = take(2), take(LATE_SELF), take(NEVER_SELF)
     late_manager, never_manager = take(LATE_MANAGER), take(NEVER_MANAGER)
     moved, appellant = sorted(take(6)), next(iter(take(1)))
@@ -131,5 +134,6 @@ def _actuals(person: Person, random: Random) -> dict[str, str]:
 def _opinions(staff: list[str], random: Random, silent: set[str], appellant: str) -> dict[str, Opinion]:
     drawn = random.sample([code for code in staff if code not in silent and code != appellant], DISAGREE + NO_ANSWER)
     opinions: dict[str, Opinion] = dict.fromkeys(staff, "agree")
-    opinions |= dict.fromkeys(drawn[:DISAGREE], "disagree") | dict.fromkeys((*drawn[DISAGREE:], *silent), "none")
-    return opinions | {appellant: "disagree"}
+    opinions.update(dict.fromkeys((*drawn[:DISAGREE], appellant), "disagree"))
+    opinions.update(dict.fromkeys((*drawn[DISAGREE:], *silent), "none"))
+    return opinions
