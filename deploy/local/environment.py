@@ -20,13 +20,15 @@ LOCAL_ISSUER = "issuer"
 _TUNING: Mapping[str, str] = {
     "ATTUNE_BRIDGE_RECONCILE_SECONDS": "2",
     "ATTUNE_WORKER_BLOCKED_RETRY_SECONDS": "5",
+    "ATTUNE_WORKER_GRACE_SECONDS": "5",
+    "ATTUNE_BRIDGE_SCHEDULE_JITTER_SECONDS": "0",
     "ATTUNE_GATEWAY_MODE": "local",
     # Tokens of the gateway's local issuer name an employee by code or e-mail, or the installation.
     "ATTUNE_PEOPLE_DIRECTORY_ISSUERS": '["attune-local"]',
     "ATTUNE_PEOPLE_INSTALLATION_ADMINISTRATORS": '["attune-local installation"]',
     "PYTHONUNBUFFERED": "1",
 }
-# These name the stack's own resources; a process gets its own value or none at all.
+# Only the bootstrap may use the role that may do everything.
 _BOOTSTRAP_ONLY = ("DATABASE_URL",)
 
 
@@ -48,7 +50,8 @@ class Wiring:
         password = self.role_passwords.get(role)
         host = parts.netloc.rpartition("@")[2]
         login = f"{role}:{password}@" if password else f"{role}@"
-        return urlunsplit(("postgresql+asyncpg", login + host, f"/{DATABASE}", parts.query, ""))
+        query = parts.query.replace("sslmode=", "ssl=")  # what SQLAlchemy hands to the driver under its own name
+        return urlunsplit(("postgresql+asyncpg", login + host, f"/{DATABASE}", query, ""))
 
     def admin_database_url(self, database: str = DATABASE) -> str:
         """The address of a database for the role that bootstraps, for asyncpg itself."""

@@ -25,7 +25,7 @@ def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Prog
     ready: Mapping[str, probes.Probe] = {
         **{service: probes.grpc_serving(ports[service]) for service in SERVICES},
         "gateway": probes.http_ok(ports["gateway"], "/readyz"),
-        "worker": probes.listening(ports["worker_metrics"]),
+        "worker": probes.http_ok(ports["worker_metrics"], "/readyz"),
         "bridge": probes.grpc_serving(ports["engine"]),
     }
     answers_at = {"worker": "worker_metrics", "bridge": "engine"}.get(name, name)

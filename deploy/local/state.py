@@ -117,7 +117,7 @@ class Progress:
 
 
 class ProgressLog:
-    """Writes progress as JSON lines, which `up` follows, and keeps the notes."""
+    """Writes progress as JSON lines, which `up` follows."""
 
     def __init__(self, layout: Layout) -> None:
         self._path: Path = layout.progress_file
