@@ -1,7 +1,5 @@
 """Fixtures of the tests of people: the real service in this process, on a real database, spoken to by gRPC."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from services.runtime.identity import Grant, Principal, TokenSigner, TokenVerifi
 from services.runtime.serve import build_server, open_channel
 from tests.postgres import DatabaseUrls
 
+Stub = Any  # the generated asynchronous stub exists for type checkers only
 DIRECTORY_ISSUER = "directory"
 INSTALLATION = "https://login.example installer"
 SIGNERS = ("gateway", "worker", "reviews", "goals")
@@ -55,7 +54,7 @@ def _options(token: str) -> dict[str, Any]:
 class Company:
     """A tenant made for one test, and how to speak as its people."""
 
-    people: people_pb2_grpc.PeopleServiceAsyncStub
+    people: Stub
     callers: Callers
     tenant_id: UUID
     admin_id: UUID
@@ -118,19 +117,19 @@ def settings(database_urls: Callable[[str], DatabaseUrls], tmp_path_factory: pyt
 @pytest.fixture(scope="module")
 async def people(
     settings: PeopleSettings, service_database: Callable[[str], Database], callers: Callers
-) -> AsyncIterator[people_pb2_grpc.PeopleServiceAsyncStub]:
+) -> AsyncIterator[Stub]:
     """A stub of the service, served in this process."""
     service = compose(service_database("people"), settings, Wake("", "people"))
     server, _ = build_server(service, callers.verifier)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with open_channel(f"127.0.0.1:{port}") as channel:
-        yield people_pb2_grpc.PeopleServiceStub(channel)  # type: ignore[misc]
+        yield people_pb2_grpc.PeopleServiceStub(channel)
     await server.stop(None)
 
 
 @pytest.fixture
-async def company(people: people_pb2_grpc.PeopleServiceAsyncStub, callers: Callers) -> Company:
+async def company(people: Stub, callers: Callers) -> Company:
     """A new company."""
     request = people_pb2.CreateTenantRequest(
         request_id=str(uuid4()), name="样例公司", admin_email="admin@example.com", language="en"

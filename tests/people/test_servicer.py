@@ -9,7 +9,7 @@ import pytest
 from protos.people.v1 import people_pb2
 from services.runtime.errors import reason_of
 from services.runtime.identity import Grant
-from tests.people.conftest import DIRECTORY_ISSUER, INSTALLATION, Callers, Company
+from tests.people.conftest import DIRECTORY_ISSUER, INSTALLATION, Callers, Company, Stub
 
 STAFF = """code,name,email,department,manager_code,post,level,hired_on,city
 C1,Chen,c1@example.com,Head Office,,CEO,M5,2015-01-01,Beijing
@@ -32,7 +32,7 @@ def freeze_of_everyone(freeze_id: str | None = None) -> people_pb2.FreezePopulat
     return request
 
 
-async def test_tenant_is_created_once_per_request(people, callers: Callers) -> None:
+async def test_tenant_is_created_once_per_request(people: Stub, callers: Callers) -> None:
     request = people_pb2.CreateTenantRequest(request_id=str(uuid4()), name="A", admin_email="a@example.com")
     first = await people.CreateTenant(request, **callers.installation())
     again = await people.CreateTenant(request, **callers.installation())
@@ -65,7 +65,7 @@ async def test_import_then_principal(company: Company) -> None:
     assert [grant.role for grant in answer.principal.grants] == ["employee"]
 
 
-async def test_installation_administrator_has_no_tenant(people, callers: Callers) -> None:
+async def test_installation_administrator_has_no_tenant(people: Stub, callers: Callers) -> None:
     issuer, subject = INSTALLATION.split()
     request = people_pb2.ResolvePrincipalRequest(issuer=issuer, subject=subject)
     principal = (await people.ResolvePrincipal(request, **callers.service("gateway", None))).principal
@@ -84,7 +84,6 @@ async def test_population_is_frozen_with_facts(company: Company) -> None:
     frozen = await company.people.FreezePopulation(request, **company.worker)
     again = await company.people.FreezePopulation(request, **company.worker)
     assert frozen.count == again.count == 6
-    members: dict[str, people_pb2.PageFrozenMembersResponse] = {}
     rows: dict[str, tuple[list[str], int, str, str, list[str]]] = {}
     after, pages = "", 0
     while True:
@@ -130,7 +129,9 @@ async def test_calendar_has_national_days_and_overrides(company: Company) -> Non
 async def test_an_employee_may_not_import(company: Company) -> None:
     await company.load(STAFF)
     (seller,) = await company.ids("S2")
-    request = people_pb2.ImportEmployeesRequest(request_id="x", content=b"code,name\n", format=1)
+    request = people_pb2.ImportEmployeesRequest(
+        request_id="x", content=b"code,name\n", format=people_pb2.FILE_FORMAT_CSV
+    )
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await company.people.ImportEmployees(request, **company.as_employee(seller))
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED

@@ -11,13 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.people.domain.group_rules import Rule
 from services.people.domain.model import Absence, Assignment, Employee, EmployeeFilter
 from services.people.store.group_sql import RuleSql
-from services.people.store.staff_sql import EMPLOYED_ON, REPORTS, STAFF
+from services.people.store.staff_sql import EMPLOYED_ON, with_staff
 
-_SELECT = """
-WITH staff AS ({staff}), reports AS ({reports})
-SELECT s.*, {contact} AS contact_visible FROM staff s WHERE {condition} ORDER BY s.code LIMIT :limit
-"""
-_COUNT = "WITH staff AS ({staff}), reports AS ({reports}) SELECT count(*) FROM staff s WHERE {condition}"
+_SELECT = "{head} SELECT s.*, {contact} AS contact_visible FROM staff s WHERE {condition} ORDER BY s.code LIMIT :limit"
+_COUNT = "{head} SELECT count(*) FROM staff s WHERE {condition}"
 _INSERT = text("""
 INSERT INTO employee (tenant_id, id, code, name, email, mobile, language, hired_on, left_on)
 VALUES (:tenant_id, :id, :code, :name, :email, :mobile, :language, :hired_on, :left_on)
@@ -120,7 +117,7 @@ class EmployeeStore:
         """How many employees of the day both rules match."""
         sql = RuleSql()
         condition = f"{_EMPLOYED} AND {sql.predicate(rule)} AND {sql.predicate(within)}"
-        statement = _COUNT.format(staff=STAFF, reports=REPORTS, condition=condition)
+        statement = _COUNT.format(head=with_staff(reports=sql.counts_reports), condition=condition)
         parameters = {"tenant_id": self._tenant_id, "day": day, **sql.parameters}
         found: int = (await self._connection.execute(text(statement), parameters)).scalar_one()
         return found
@@ -211,7 +208,8 @@ class EmployeeStore:
     ) -> list[Employee]:
         sql = RuleSql("contact")
         visible = sql.predicate(contact)
-        statement = _SELECT.format(staff=STAFF, reports=REPORTS, contact=visible, condition=condition)
+        head = with_staff(reports="reports r" in condition or sql.counts_reports)
+        statement = _SELECT.format(head=head, contact=visible, condition=condition)
         parameters = {"tenant_id": self._tenant_id, "day": day, "limit": limit, **values, **sql.parameters}
         return [_employee(row) for row in await self._connection.execute(text(statement), parameters)]
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.people.domain.group_rules import Rule
 from services.people.domain.model import FrozenPage, Population
 from services.people.store.group_sql import RuleSql
-from services.people.store.staff_sql import EMPLOYED_STAFF, REPORTS
+from services.people.store.staff_sql import EMPLOYED_STAFF, NO_NESTED_LOOPS, REPORTS
 
 # Lines longer than this below a loop are cut: they are reported, not rated along.
 LOOP_REACH = 32
@@ -58,7 +58,7 @@ looped AS (
             FROM unnest(c.seen) WITH ORDINALITY AS m (id, place) WHERE m.id <> c.id) AS chain
     FROM climbed c
 ),
-root AS (
+root AS MATERIALIZED (
     SELECT l.root AS id FROM line l JOIN reporting r ON r.id = l.root AND r.recorded_id IS NULL
     GROUP BY l.root HAVING count(*) * 2 > (SELECT count(*) FROM staff)
 ),
@@ -85,7 +85,7 @@ SELECT :tenant_id, :freeze_id, s.id, s.code, s.post, s.level, s.hired_on, coales
        s.department_names, h.employee_id, coalesce(l.chain, o.chain, ''::bytea), {groups},
        CASE WHEN o.on_loop THEN 'manager_loop'
             WHEN o.id IS NOT NULL OR l.chain <> ''::bytea THEN ''
-            WHEN EXISTS (SELECT FROM root WHERE root.id = s.id) THEN 'root'
+            WHEN s.id IN (SELECT root.id FROM root) THEN 'root'
             ELSE 'no_manager' END
 FROM staff s
 LEFT JOIN line l ON l.id = s.id
@@ -164,6 +164,7 @@ class FreezeStore:
         if not population.everyone:
             parameters["departments"] = list(population.department_ids)
             parameters["employees"] = list(population.employee_ids)
+        await self._connection.execute(NO_NESTED_LOOPS)
         members = (await self._connection.execute(text(statement), parameters)).rowcount
         await self._connection.execute(
             _COUNT, {"tenant_id": self._tenant_id, "freeze_id": freeze_id, "members": members}

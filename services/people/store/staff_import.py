@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.people.domain.model import BEGINNING, INCOMING_COLUMNS, Loaded
 from services.people.domain.staff_checks import KnownStaff
-from services.people.store.staff_sql import ASSIGNED_ON
+from services.people.store.staff_sql import ASSIGNED_ON, NO_NESTED_LOOPS
 
 CHUNK = 5000
 
@@ -145,6 +145,7 @@ class StaffImportStore:
 
     async def known(self, day: date) -> KnownStaff:
         """Everyone of the tenant, with those who have left, as of `day`."""
+        await self._connection.execute(NO_NESTED_LOOPS)
         rows = (await self._connection.execute(_KNOWN, {"tenant_id": self._tenant_id, "day": day})).all()
         return KnownStaff(
             manager_of={row.code: row.manager_code for row in rows},
@@ -158,6 +159,7 @@ class StaffImportStore:
         driver: Any = borrowed.driver_connection
         await driver.copy_records_to_table("incoming", records=records, columns=INCOMING_COLUMNS)
         await self._connection.execute(text("ANALYZE incoming"))
+        await self._connection.execute(NO_NESTED_LOOPS)
         kept = [assignment for column, assignment in _KEPT.items() if column not in columns]
         match = _MATCH.format(assigned=ASSIGNED_ON, kept="".join(f", {part}" for part in kept))
         parameters = {"tenant_id": self._tenant_id, "day": day, "beginning": BEGINNING}

@@ -1,5 +1,7 @@
 """The one reading of "who works here on a day, and where they stand", shared by every set-based statement."""
 
+from sqlalchemy import text
+
 # Assignments hold from the beginning of time until changed: when employment begins is the employee's own date.
 # Parameters: tenant_id, day.
 ASSIGNED_ON = (
@@ -25,5 +27,16 @@ STAFF = f"""
 """  # noqa: S608 - constants of this module
 EMPLOYED_STAFF = f"{STAFF} AND {EMPLOYED_ON}"
 
-# How many people each manager has on the day; counted only where a rule asks for it.
 REPORTS = "SELECT manager_id, count(*) AS count FROM staff WHERE manager_id IS NOT NULL GROUP BY manager_id"
+
+# Rows that were loaded a moment ago have no statistics yet, and a nested loop over all of them takes minutes: set
+# before the statements over everybody.
+NO_NESTED_LOOPS = text("SELECT set_config('enable_nestloop', 'off', true)")
+
+
+def with_staff(*, reports: bool) -> str:
+    """The head of a query over `staff s`; `reports` (people per manager) only where a rule counts them.
+
+    Where nothing counts, the database looks up single people by index instead of going through all of them.
+    """
+    return f"WITH staff AS ({STAFF}){f', reports AS ({REPORTS})' if reports else ''}"
