@@ -181,6 +181,9 @@ def _contains(column: ColumnElement[list[UUID]], value: UUID) -> ColumnElement[b
 def _released() -> ColumnElement[bool]:
     """An amended version has its own release; all others become visible with their cycle's one row."""
     of_cycle = exists(
-        select(1).where(release.c.tenant_id == result.c.tenant_id, release.c.cycle_id == result.c.cycle_id)
+        select(1)
+        .select_from(release)
+        .where(release.c.tenant_id == result.c.tenant_id, release.c.cycle_id == result.c.cycle_id)
+        .correlate(result)
     )
     return or_(result.c.released_at.is_not(None), of_cycle)
