@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import UserDefinedType
 
@@ -43,6 +44,9 @@ class TransactionId(UserDefinedType[int]):
     def get_col_spec(self, **_options: Any) -> str:
         """Return the type's name in SQL."""
         return "xid8"
+
+
+ischema_names["xid8"] = TransactionId  # so that Alembic recognises the type when it compares
 
 
 class Actor(Protocol):
