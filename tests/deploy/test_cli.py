@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from deploy.local.layout import REPOSITORY
+from deploy.local.waiting import until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -51,6 +53,18 @@ def test_up_status_logs_down(attune: Run) -> None:
     down = attune("down", "--json")
     assert parsed(down) == {"stopped": True}
     assert attune("status").returncode == 1
+
+
+def test_an_interrupted_up_can_be_run_again(attune: Run, tmp_path: Path) -> None:
+    environment = {**os.environ, "ATTUNE_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "cli", "up", "--only", "postgres", "--free-ports"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True) as up:
+        until((tmp_path / "data" / "state.json").exists, 20, "the supervisor did not begin")
+        up.send_signal(signal.SIGINT)
+        _, complaint = up.communicate()
+    assert up.returncode == 1
+    assert "`up` follows it again" in complaint
+    assert attune("up", "--only", "postgres", "--free-ports").returncode == 0
 
 
 def test_nothing_runs(attune: Run) -> None:

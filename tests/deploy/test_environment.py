@@ -39,9 +39,7 @@ def test_only_migrations_get_the_owner() -> None:
 
 def test_a_given_database_keeps_its_host_and_options_and_gets_each_roles_password() -> None:
     given = wiring("postgresql://admin:secret@db.example:5433/postgres?sslmode=require", {"people_app": "p"})
-    assert (
-        given.database_url("people_app") == "postgresql+asyncpg://people_app:p@db.example:5433/attune?ssl=require"
-    )
+    assert given.database_url("people_app") == "postgresql+asyncpg://people_app:p@db.example:5433/attune?ssl=require"
     assert given.admin_database_url() == "postgresql://admin:secret@db.example:5433/attune?sslmode=require"
 
 
