@@ -1,0 +1,1 @@
+"""What workflows have done: one class a service, each method one idempotent step."""
