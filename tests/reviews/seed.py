@@ -1,8 +1,10 @@
 """A small cycle put into the tables by hand: one stage open, its people and their tasks."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, text
@@ -10,11 +12,14 @@ from sqlalchemy import insert, text
 from services.reviews import tables
 from services.reviews.domain.form_body import content_hash
 from services.reviews.domain.model import Signature, Stage, StageDefinition, StageKind, StageState, TaskKind, TaskState
+from services.reviews.store import ReviewsWork
 from services.reviews.store.stages import stage_row
 from services.runtime.clock import new_id
-from services.runtime.database import Database
+from services.runtime.database import Database, Origin
 from services.runtime.identity import Grant, Principal
 
+Command = TypeVar("Command")
+Outcome = TypeVar("Outcome")
 LONG = timedelta(days=7)
 FORM: dict[str, Any] = {
     "form_version": 1,
@@ -155,7 +160,7 @@ class Seed:
             "state": state,
             "epoch": 1,
             "assignee_id": assignee_id,
-            "origin_id": assignee_id,
+            "origin_id": new_id(),  # so that one person may owe several of a kind
             "form_id": self.form_id,
             "opened_at": self.now,
             "relation": {"self_review": "self", "manager_review": "manager", "peer_review": "peer"}.get(kind, ""),
@@ -167,6 +172,19 @@ class Seed:
         """Rows of this tenant, as the app role sees them."""
         async with self.database.transaction(self.tenant_id) as connection:
             return list(await connection.execute(text(sql), parameters))
+
+    @asynccontextmanager
+    async def work(self, principal: Principal) -> AsyncIterator[ReviewsWork]:
+        """The unit of work of one command of this person."""
+        async with self.database.transaction(self.tenant_id) as connection:
+            yield ReviewsWork(connection, Origin(principal, self.tenant_id, "request", "trace"))
+
+    async def do(
+        self, principal: Principal, use_case: Callable[[Any, Command], Awaitable[Outcome]], command: Command
+    ) -> Outcome:
+        """Run one use case in a transaction of its own."""
+        async with self.work(principal) as work:
+            return await use_case(work, command)
 
     def person(self, employee_id: UUID, *roles: str, **given: Any) -> Principal:
         return Principal(

@@ -1,0 +1,87 @@
+"""TaskService without actual values: one statement an RPC."""
+
+from functools import partial
+
+from protos.reviews.v1 import tasks_pb2, tasks_pb2_grpc
+from services.reviews.convert import tasks as convert
+from services.reviews.convert.templates import page_size
+from services.reviews.store import ReviewsWork
+from services.reviews.usecases import task_answers, task_commands, task_reading
+from services.reviews.usecases.submit_task import Desks, FormCache, submit_task
+from services.runtime import telemetry
+from services.runtime.database import Runner
+from services.runtime.database.runner import CallContext
+from services.runtime.identity import current_principal
+
+
+class TaskServicer(tasks_pb2_grpc.TaskServiceServicer):
+    """What people owe, and what they submit."""
+
+    def __init__(self, runner: Runner[ReviewsWork], desks: Desks, people: task_commands.People) -> None:
+        self._runner = runner
+        self._desks = desks
+        self._forms = FormCache()
+        self._assignees = task_commands.Assignees(people)
+
+    async def ListTasks(self, request: tasks_pb2.ListTasksRequest, context: CallContext) -> tasks_pb2.ListTasksResponse:
+        reply = partial(convert.list_tasks_reply, size=page_size(request.page_size))
+        return await self._runner.query(context, request, task_reading.list_tasks, convert.list_tasks, reply)
+
+    async def GetTask(self, request: tasks_pb2.GetTaskRequest, context: CallContext) -> tasks_pb2.GetTaskResponse:
+        return await self._runner.query(
+            context, request, task_reading.get_task, convert.get_task, convert.get_task_reply
+        )
+
+    async def SaveTask(self, request: tasks_pb2.SaveTaskRequest, context: CallContext) -> tasks_pb2.SaveTaskResponse:
+        return await self._runner.command(
+            context, request, task_answers.save_task, convert.save_task, convert.save_task_reply
+        )
+
+    async def SubmitTask(
+        self, request: tasks_pb2.SubmitTaskRequest, context: CallContext
+    ) -> tasks_pb2.SubmitTaskResponse:
+        command = convert.submit_task(request)
+        trace_id = telemetry.current_trace_id()
+        receipt = await submit_task(self._desks, self._forms, current_principal(), command, trace_id)
+        self._runner.announce()
+        return convert.submit_task_reply(receipt)
+
+    async def RecallTask(
+        self, request: tasks_pb2.RecallTaskRequest, context: CallContext
+    ) -> tasks_pb2.RecallTaskResponse:
+        return await self._runner.command(
+            context, request, task_answers.recall_task, convert.recall_task, convert.recall_task_reply
+        )
+
+    async def ReturnTask(
+        self, request: tasks_pb2.ReturnTaskRequest, context: CallContext
+    ) -> tasks_pb2.ReturnTaskResponse:
+        return await self._runner.command(
+            context, request, task_commands.return_task, convert.return_task, convert.return_task_reply
+        )
+
+    async def ReassignTask(
+        self, request: tasks_pb2.ReassignTaskRequest, context: CallContext
+    ) -> tasks_pb2.ReassignTaskResponse:
+        return await self._runner.command(
+            context,
+            request,
+            task_commands.reassign_task,
+            convert.reassign_task,
+            convert.reassign_task_reply,
+            prepare=self._assignees.prepare,
+        )
+
+    async def ExtendTask(
+        self, request: tasks_pb2.ExtendTaskRequest, context: CallContext
+    ) -> tasks_pb2.ExtendTaskResponse:
+        return await self._runner.command(
+            context, request, task_commands.extend_task, convert.extend_task, convert.extend_task_reply
+        )
+
+    async def RemindTasks(
+        self, request: tasks_pb2.RemindTasksRequest, context: CallContext
+    ) -> tasks_pb2.RemindTasksResponse:
+        return await self._runner.command(
+            context, request, task_commands.remind_tasks, convert.remind_tasks, convert.remind_tasks_reply
+        )
