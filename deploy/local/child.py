@@ -44,6 +44,7 @@ class Program:
     patience_seconds: float = 10.0
     user: str | None = None
     before_start: Callable[[], None] | None = None
+    held_file: Path | None = None
 
 
 class Child:
@@ -97,6 +98,7 @@ class Child:
     async def _keep_running(self) -> None:
         delay = _FIRST_DELAY_SECONDS
         while not self._stopping:
+            await self._wait_while_held()
             begun = time.monotonic()
             code = await self._run_once()
             if self._stopping:
@@ -105,6 +107,13 @@ class Child:
             delay = _FIRST_DELAY_SECONDS if time.monotonic() - begun > _STEADY_SECONDS else delay
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+
+    async def _wait_while_held(self) -> None:
+        held = self.program.held_file
+        if held is not None and await asyncio.to_thread(held.exists):
+            self._show("held")
+            while await asyncio.to_thread(held.exists):  # noqa: ASYNC110 - another process removes the file
+                await asyncio.sleep(_FIRST_DELAY_SECONDS)
 
     async def _run_once(self) -> int:
         """One life of the program, from its start to its death."""
@@ -144,6 +153,7 @@ class Child:
 
     def _count_death(self, code: int) -> None:
         self.state.restarts += 1
+        self.state.pid = self.state.started = None
         self._show("restarting")
         if not self._was_ready.is_set():
             self._deaths_before_ready += 1

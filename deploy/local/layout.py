@@ -89,12 +89,21 @@ class Layout:
         """The private key of one signer."""
         return self.keys / f"{name}.pem"
 
+    def held_file(self, name: str) -> Path:
+        """While it exists, the supervisor does not start this process again."""
+        return self.root / "held" / name
+
     def make(self) -> None:
         """Make the directories; only their owner may enter the keys."""
-        for directory in (self.root, self.logs, self.binaries, self.temporal, self.redis):
+        for directory in (self.root, self.logs, self.binaries, self.temporal, self.redis, self.root / "held"):
             directory.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, exist_ok=True)
         self.public_keys.mkdir(exist_ok=True)
+
+    def release_all(self) -> None:
+        """No process is held at the start of a run."""
+        for held in (self.root / "held").iterdir():
+            held.unlink()
 
     def rotate_logs(self) -> None:
         """Keep the log of the run before as `<process>.log.1`."""

@@ -35,6 +35,7 @@ def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Prog
         environment=process_environment(wiring, name, inherited),
         ready=ready[name],
         log=wiring.layout.log(name),
+        held_file=wiring.layout.held_file(name),
         address=wiring.address(answers_at),
     )
 
@@ -48,6 +49,7 @@ def postgres_program(wiring: Wiring, inherited: Mapping[str, str]) -> Program:
         environment=process_environment(wiring, "postgres", inherited),
         ready=probes.postgres_answers(postgres.superuser_url(layout)),
         log=layout.log("postgres"),
+        held_file=layout.held_file("postgres"),
         address=wiring.address("postgres"),
         stop_signal=signal.SIGINT,
         patience_seconds=30.0,
@@ -64,6 +66,7 @@ def redis_program(wiring: Wiring, server: str | None, inherited: Mapping[str, st
         environment=process_environment(wiring, "redis", inherited),
         ready=probes.listening(wiring.ports["redis"]),
         log=wiring.layout.log("redis"),
+        held_file=wiring.layout.held_file("redis"),
         address=wiring.address("redis"),
         patience_seconds=3.0,
     )
@@ -77,6 +80,7 @@ def temporal_program(wiring: Wiring, binary: TemporalBinary, inherited: Mapping[
         environment=process_environment(wiring, "temporal", inherited),
         ready=probes.grpc_serving(wiring.ports["temporal"], temporal.HEALTH_SERVICE),
         log=wiring.layout.log("temporal"),
+        held_file=wiring.layout.held_file("temporal"),
         address=wiring.address("temporal"),
         patience_seconds=15.0,
     )

@@ -103,6 +103,17 @@ class Stack:
         """Kill a process (SIGKILL) and wait until it is gone; its pid. The supervisor starts it again."""
         return self.signal(name, signal.SIGKILL)
 
+    def hold(self, name: str) -> None:
+        """Kill a process and keep it down until it is released."""
+        self.layout.held_file(name).touch()
+        self.kill(name)
+        until(lambda: self.running().processes[name].state == "held", _STOP_LIMIT_SECONDS, f"{name} was not held")
+
+    def release(self, name: str) -> None:
+        """Let the supervisor start a held process again."""
+        self.layout.held_file(name).unlink(missing_ok=True)
+        until(lambda: self.running().processes[name].state != "held", _STOP_LIMIT_SECONDS, f"{name} was not released")
+
     def signal(self, name: str, which: signal.Signals) -> int:
         """Send a signal to a process and, when that ends it, wait until it is gone; its pid."""
         identity = self.running().identities().get(name)

@@ -258,6 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
             leftovers.end_leftovers(options.layout)
             os.environ[processes.MARK] = str(options.layout.root)
             options.layout.rotate_logs()
+            options.layout.release_all()
             keys.make_keys(options.layout)
             return asyncio.run(_supervise(options))
     except BlockingIOError:

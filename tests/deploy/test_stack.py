@@ -194,6 +194,22 @@ def test_a_failed_start_says_why_and_leaves_nothing(make_stack: MakeStack) -> No
     assert state.state == "failed"
 
 
+def test_a_held_process_stays_down_until_it_is_released(make_stack: MakeStack) -> None:
+    stack = make_stack("postgres", "redis")
+    stack.start()
+    stack.hold("redis")
+    assert not stack.running().all_ready()
+    stack.kill("postgres")
+    until(lambda: stack.running().processes["postgres"].state == "ready", 20, "postgres did not come back")
+    assert stack.running().processes["redis"].state == "held"
+    with pytest.raises(StackFailed, match="redis is not running"):
+        stack.pid("redis")
+    stack.release("redis")
+    stack.wait_ready()
+    with redis.Redis.from_url(stack.address("redis")) as client:
+        assert client.ping()
+
+
 def test_a_stack_that_runs_in_part_does_not_pass_for_the_whole(make_stack: MakeStack) -> None:
     stack = make_stack("redis")
     stack.start()
