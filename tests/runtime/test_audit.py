@@ -9,7 +9,7 @@ from sqlalchemy import text
 from services.runtime.audit import Alteration, Sealer, root, verify
 from services.runtime.database import Database
 from tests.postgres import DatabaseUrls, PostgresServer
-from tests.runtime.conftest import work_in
+from tests.runtime.conftest import beyond_the_horizon, work_in
 
 
 async def write(database: Database, tenant_id: UUID, count: int, note: str = "") -> None:
@@ -30,6 +30,7 @@ async def sealed(database: Database) -> UUID:
     tenant_id = uuid4()
     for _ in range(3):
         await write(database, tenant_id, 2, note="因为绩效")
+    await beyond_the_horizon(database, "audit_entry")
     await Sealer(database).seal_all()
     return tenant_id
 
@@ -62,6 +63,7 @@ async def test_a_chain_goes_on_where_it_ended(database: Database, sealed: UUID) 
     async with database.transaction(sealed) as connection:
         before = await root(connection, sealed)
     await write(database, sealed, 3)
+    await beyond_the_horizon(database, "audit_entry")
     await Sealer(database).seal_all()
     async with database.transaction(sealed) as connection:
         after = await root(connection, sealed)
@@ -122,6 +124,7 @@ async def test_nothing_is_sealed_ahead_of_a_writer_that_may_still_commit(databas
         await write(database, tenant_id, 1)
         await sealer.seal_all()
         assert await connection.scalar(text("SELECT count(*) FROM audit_seal")) == 0
+    await beyond_the_horizon(database, "audit_entry")
     await sealer.seal_all()
     async with database.transaction(tenant_id) as connection:
         assert (await root(connection, tenant_id))[0] == 2
@@ -131,6 +134,7 @@ async def test_sealers_at_the_same_time_make_one_chain(database: Database) -> No
     tenants = [uuid4() for _ in range(3)]
     for tenant_id in tenants:
         await write(database, tenant_id, 5)
+    await beyond_the_horizon(database, "audit_entry")
     await asyncio.gather(*(Sealer(database).seal_all() for _ in range(3)))
     for tenant_id in tenants:
         assert await checked(database, tenant_id) is None

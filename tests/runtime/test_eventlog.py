@@ -17,7 +17,7 @@ from services.runtime.eventlog import PARTITIONS, Consumer, Event, EventLogServi
 from services.runtime.serve import Service, build_server
 from tests.identity import Keyring
 from tests.postgres import PostgresServer, open_database, urls_of
-from tests.runtime.conftest import work_in
+from tests.runtime.conftest import beyond_the_horizon, work_in
 
 NIL = str(UUID(int=0))
 
@@ -57,6 +57,10 @@ class Pair:
             for number in numbers:
                 payload = {"number": number, "half": 0.5}
                 await work_in(connection, tenant_id).emit(kind, "employee", uuid4(), number, payload)
+
+    async def catch_up(self, **options: Any) -> None:
+        await beyond_the_horizon(self.people, "event")
+        await self.consumer(**options).catch_up()
 
     async def effects(self, tenant_id: UUID) -> list[int]:
         async with self.reviews.transaction(tenant_id) as connection:
@@ -103,10 +107,10 @@ async def test_each_event_has_its_effect_once_and_in_order(pair: Pair) -> None:
     for number in range(4):
         for tenant_id in tenants:
             await pair.emit(tenant_id, number * 2, number * 2 + 1)
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     for tenant_id in tenants:
         assert await pair.effects(tenant_id) == list(range(8))
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     assert pair.recorder.calls == 40
 
 
@@ -122,6 +126,7 @@ async def test_payload_numbers_come_back_as_they_were(pair: Pair) -> None:
     consumer = Consumer(
         "reviews", pair.reviews, {"people": pair.stub}, handlers, Work, signer=signer, wake=Wake("", "reviews")
     )
+    await beyond_the_horizon(pair.people, "event")
     await consumer.catch_up()
     assert seen[0].payload == {"number": 7, "half": 0.5}
     assert isinstance(seen[0].payload["number"], int)
@@ -138,7 +143,7 @@ async def test_an_event_of_an_earlier_transaction_that_commits_later_is_not_skip
         await pair.emit(tenant_id, 2)
         await pair.consumer().catch_up()
         assert await pair.effects(tenant_id) == []
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     assert await pair.effects(tenant_id) == [1, 2]
 
 
@@ -147,7 +152,7 @@ async def test_an_event_that_was_rolled_back_is_never_seen(pair: Pair) -> None:
     async with pair.people.transaction(tenant_id) as connection:
         await work_in(connection, tenant_id).emit("people.employee_moved", "employee", uuid4(), 1, {"number": 1})
         await connection.rollback()
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     assert pair.recorder.calls == 0
 
 
@@ -158,13 +163,15 @@ async def test_a_failing_tenant_is_set_aside_and_the_others_go_on(pair: Pair) ->
     await pair.emit(bad, 1, 2)
     await pair.emit(good, 1)
     consumer = pair.consumer(max_failures=2)
+    await beyond_the_horizon(pair.people, "event")
     await consumer.catch_up()
     await pair.emit(bad, 3)
+    await beyond_the_horizon(pair.people, "event")
     await consumer.catch_up()
     assert (await pair.effects(good), await pair.effects(bad), await pair.parked()) == ([1], [], 3)
     pair.recorder.failing.clear()
     await pair.retry_now(bad)
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     assert (await pair.effects(bad), await pair.parked()) == ([1, 2, 3], 0)
 
 
@@ -172,10 +179,10 @@ async def test_a_parked_event_that_fails_again_waits_longer_and_nothing_overtake
     bad = uuid4()
     pair.recorder.failing.add(bad)
     await pair.emit(bad, 1, 2)
-    await pair.consumer(max_failures=1).catch_up()
+    await pair.catch_up(max_failures=1)
     for attempts in (1, 2):
         await pair.retry_now(bad)
-        await pair.consumer().catch_up()
+        await pair.catch_up()
         async with pair.reviews.transaction(bad) as connection:
             row = (await connection.execute(text("SELECT attempts, error FROM parked_event ORDER BY xid, id"))).first()
         assert row is not None
@@ -203,6 +210,7 @@ async def test_one_failing_event_of_a_batch_does_not_undo_the_others(pair: Pair)
         max_failures=1,
     )
     await pair.emit(tenant_id, 1, 2, 3)
+    await beyond_the_horizon(pair.people, "event")
     await consumer.catch_up()
     assert (await pair.effects(tenant_id), await pair.parked()) == ([1], 2)
 
@@ -211,6 +219,7 @@ async def test_two_consumers_of_one_name_share_the_work_and_double_none(pair: Pa
     tenants = [uuid4() for _ in range(6)]
     for tenant_id in tenants:
         await pair.emit(tenant_id, *range(20))
+    await beyond_the_horizon(pair.people, "event")
     await asyncio.gather(pair.consumer().catch_up(), pair.consumer().catch_up(), pair.consumer().catch_up())
     for tenant_id in tenants:
         assert await pair.effects(tenant_id) == list(range(20))
@@ -219,7 +228,7 @@ async def test_two_consumers_of_one_name_share_the_work_and_double_none(pair: Pa
 async def test_kinds_nobody_handles_are_passed_over_for_good(pair: Pair) -> None:
     tenant_id = uuid4()
     await pair.emit(tenant_id, 1, kind="people.group_created")
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     async with pair.reviews.system_transaction() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM event_cursor WHERE event_id IS NOT NULL")) == 1
 
@@ -242,6 +251,7 @@ async def test_after_a_restore_who_stood_beyond_it_goes_back_and_who_stood_behin
     tenant_id = uuid4()
     await pair.emit(tenant_id, 1)
     consumer = pair.consumer()
+    await beyond_the_horizon(pair.people, "event")
     await consumer.catch_up()
     async with pair.reviews.system_transaction() as connection:  # as if it had seen what the restore took back
         await connection.execute(text("UPDATE event_cursor SET xid = '999999999' WHERE event_id IS NOT NULL"))
@@ -249,13 +259,14 @@ async def test_after_a_restore_who_stood_beyond_it_goes_back_and_who_stood_behin
     async with pair.people.system_transaction() as connection:
         assert await bump_epoch(connection) == 2
     await pair.emit(tenant_id, 2)
-    await pair.consumer().catch_up()
+    await pair.catch_up()
     assert await pair.effects(tenant_id) == [1, 2]
 
 
 async def test_read_keeps_its_limit_and_refuses_another_name(pair: Pair) -> None:
     tenant_id = uuid4()
     await pair.emit(tenant_id, *range(5))
+    await beyond_the_horizon(pair.people, "event")
     assert [event.payload["number"] for event in await pair.read(tenant_id, limit=3)] == [0, 1, 2]
     request = eventlog_pb2.ReadRequest(consumer="notify", positions=[eventlog_pb2.Position()])
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -108,7 +108,8 @@ async def serve(
         if database is not None:
             await database.dispose()
         if metrics is not None:
-            metrics[0].shutdown()
+            await asyncio.to_thread(metrics[0].shutdown)
+            metrics[0].server_close()
         telemetry.log.info("stopped")
 
 
