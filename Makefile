@@ -66,4 +66,4 @@ chaos: setup ## run the whole fault campaigns
 
 clean: setup ## stop the stack and delete its data, the logs and the keys
 	@./attune down
-	@rm -rf .attune
+	@find .attune -mindepth 1 -maxdepth 1 ! -name uv ! -name bin -exec rm -rf {} +
