@@ -37,24 +37,6 @@ def form_body(body: TemplateBody) -> dict[str, Any]:
     return form | {name: _ratio(document[name]) for name in INHERITED if name in document}
 
 
-def scoring_rules(body: TemplateBody, facilitator: str) -> dict[str, Any]:
-    """What scoring needs of the cycle's own template: grades, guideline, who facilitates (a word or an employee id)."""
-    rules: dict[str, Any] = {
-        "grades": [
-            {"grade": each.grade, "from": plain_number(each.start), "coefficient": plain_number(each.coefficient)}
-            for each in body.grades
-        ],
-        "calibration": {"facilitator": facilitator},
-        "ceiling": plain_number(body.ceiling),
-        "rounding": dict(body.rounding),
-    }
-    if body.guideline is not None:
-        quotas = {grade: plain_number(share) for grade, share in body.guideline.quotas.items()}
-        minimum = body.guideline.minimum
-        rules["guideline"] = {"mode": body.guideline.mode, "quotas": quotas, "minimum": minimum}
-    return rules
-
-
 def canonical_json(document: object) -> bytes:
     """The one way to write a document down, so that equal ones have equal hashes: sorted keys, no blanks, UTF-8."""
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain).encode()

@@ -160,6 +160,9 @@ RULES: Mapping[str, Condition] = {
     "task.edit": ASSIGNEE,
     "task.return": ((LINE_MANAGER & ~PEERS) | HR) & ~SUBJECT & ~ASSIGNEE,
     "task.administer": HR,
+    # Actual values: who provides them, whom they are about, and their line; HR enters any but their own.
+    "actual.see": ASSIGNEE | SUBJECT | LINE_MANAGER | HR | AUDITOR,
+    "actual.administer": HR & ~SUBJECT,
     "appeal.see": ASSIGNEE | SUBJECT | HR | AUDITOR,
     "appeal.decide": ASSIGNEE & ~SUBJECT,
     "appeal.assign": HR & ~SUBJECT,
