@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import hypothesis
 import pytest
 from joserfc.jwk import OKPKey
 
@@ -17,6 +18,10 @@ from services.runtime.eventlog import Wake
 from services.runtime.identity import Grant, Principal, TokenSigner, TokenVerifier
 from services.runtime.serve import build_server, open_channel
 from tests.postgres import DatabaseUrls
+
+# The machine is shared: how long an example takes says nothing.
+hypothesis.settings.register_profile("people", deadline=None)
+hypothesis.settings.load_profile("people")
 
 Stub = Any  # the generated asynchronous stub exists for type checkers only
 DIRECTORY_ISSUER = "directory"
@@ -78,7 +83,8 @@ class Company:
         request = people_pb2.ImportEmployeesRequest(
             request_id=str(uuid4()), content=text.encode(), format=people_pb2.FILE_FORMAT_CSV, dry_run=dry_run
         )
-        return await self.people.ImportEmployees(request, **self.hr)
+        report: people_pb2.ImportEmployeesResponse = await self.people.ImportEmployees(request, **self.hr)
+        return report
 
     async def ids(self, *codes: str) -> list[str]:
         """The ids of employees by code, in the order of the codes."""

@@ -92,7 +92,7 @@ def _with_departments(rows: list[StaffRow], tree: DepartmentTree, problems: list
 
 def _with_managers(rows: list[StaffRow], file: StaffFile, known: KnownStaff, problems: list[Problem]) -> list[StaffRow]:
     """Repeats until nothing falls out: a refused row may take rows below it along, or leave an old line that loops."""
-    codes_in_file = {row.code for row in file.rows}
+    codes_in_file = file.refused_codes | {row.code for row in file.rows}
     while True:
         faults = [
             *_taken_emails(rows, known),
@@ -115,7 +115,7 @@ def _taken_emails(rows: list[StaffRow], known: KnownStaff) -> Iterable[Problem]:
             yield problem(row.line, "email", "EMAIL_TAKEN", code=owner)
 
 
-def _unknown_managers(rows: list[StaffRow], codes_in_file: set[str], known: KnownStaff) -> Iterable[Problem]:
+def _unknown_managers(rows: list[StaffRow], codes_in_file: frozenset[str], known: KnownStaff) -> Iterable[Problem]:
     present = {row.code for row in rows} | known.manager_of.keys()
     for row in rows:
         manager = row.text("manager_code")

@@ -95,6 +95,7 @@ class StaffFile:
     rows: tuple[StaffRow, ...]
     problems: tuple[Problem, ...]
     lines: int = 0
+    refused_codes: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -168,13 +169,16 @@ def read_staff(sheet: Sheet) -> StaffFile:
         return StaffFile((), (), (*sheet.problems, *header_problems), len(sheet.lines))
     problems = list(sheet.problems)
     rows: list[StaffRow] = []
+    refused: set[str] = set()
     for line in sheet.lines:
         row, faults = _read_row(line, columns)
         problems += faults
-        if row is not None and not faults:
+        if row is not None and faults:
+            refused.add(row.code)
+        elif row is not None:
             rows.append(row)
     written = {column: header for column, header in zip(columns, sheet.header, strict=True) if column in HEADERS}
-    return StaffFile(tuple(columns), tuple(rows), tuple(problems), len(sheet.lines), written)
+    return StaffFile(tuple(columns), tuple(rows), tuple(problems), len(sheet.lines), frozenset(refused) - {""}, written)
 
 
 def _columns(sheet: Sheet) -> tuple[list[str], list[Problem]]:
