@@ -210,7 +210,7 @@ async def scoring(
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with open_channel(f"127.0.0.1:{port}") as channel:
-        yield scoring_pb2_grpc.ScoringServiceStub(channel)  # type: ignore[misc]
+        yield scoring_pb2_grpc.ScoringServiceStub(channel)
     await server.stop(None)
 
 

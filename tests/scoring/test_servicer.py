@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
@@ -19,6 +21,7 @@ from services.scoring.domain.model import Subject
 from services.scoring.store import ScoringWork
 from tests.scoring.conftest import Company
 
+Handler = Callable[[ScoringWork, Event], Awaitable[None]]
 GUIDELINE = {"mode": "enforce", "quotas": {"S": "20", "A": "70", "B": "10"}, "minimum": 2}
 
 
@@ -30,14 +33,14 @@ async def kinds_of(database: Database, company: Company) -> list[str]:
         return [row.kind for row in rows]
 
 
-async def consume(database: Database, company: Company, handler, kind: str, **payload: object) -> None:
+async def consume(database: Database, company: Company, handler: Handler, kind: str, **payload: object) -> None:
     event = Event(new_id(), company.tenant_id, kind, "appeal", new_id(), 1, payload, "", utc_now())
     principal = Principal(company.tenant_id, "service", "scoring")
     async with database.transaction(company.tenant_id) as connection:
         await handler(ScoringWork(connection, Origin(principal, company.tenant_id)), event)
 
 
-def on_session(session: scoring_pb2.OpenedSession, **facts: object) -> dict[str, object]:
+def on_session(session: scoring_pb2.OpenedSession, **facts: Any) -> dict[str, Any]:
     return {"request_id": str(uuid4()), "session_id": session.session_id, **facts}
 
 
@@ -120,7 +123,11 @@ async def test_calibration_moves_undoes_and_commits(company: Company, database: 
         "C": (0, -1),
         "D": (0, -1),
     }
-    inverting = {"session_id": session.session_id, "participant_id": str(people[1].participant_id), "grade": "C"}
+    inverting: dict[str, Any] = {
+        "session_id": session.session_id,
+        "participant_id": str(people[1].participant_id),
+        "grade": "C",
+    }
     preview = await company.scoring.PreviewMove(scoring_pb2.PreviewMoveRequest(**inverting), **company.hr)
     assert preview.inverts_rank
     assert preview.reason_required
@@ -198,7 +205,7 @@ async def test_an_enforced_guideline_blocks_the_commit_unless_hr_waives_it(compa
     (session,) = await company.open_sessions()
     assert session.facilitator_id == str(head)
     facilitator = company.as_employee(head)
-    for options, reason, code in ((facilitator, "", "GUIDELINE_EXCEEDED"), (facilitator, "please", "DENIED")):
+    for options, reason, code in ((facilitator, "", "GUIDELINE_MISSED"), (facilitator, "please", "DENIED")):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await company.scoring.CommitSession(
                 scoring_pb2.CommitSessionRequest(**on_session(session, waiver_reason=reason)), **options
@@ -225,7 +232,7 @@ async def test_small_departments_pool_with_their_parent_and_lapse_when_nobody_co
         ("A", 2, True),
         ("A/B", 4, False),
     }
-    stage = {"cycle_id": str(company.cycle_id), "stage_id": str(company.calibration_stage), "epoch": 1}
+    stage: dict[str, Any] = {"cycle_id": str(company.cycle_id), "stage_id": str(company.calibration_stage), "epoch": 1}
     for _ in range(2):
         closed = await company.scoring.CloseSessions(scoring_pb2.CloseSessionsRequest(**stage), **company.worker)
         assert closed.lapsed == 2
@@ -298,7 +305,7 @@ async def test_lists_and_distribution_follow_the_readers_scope(company: Company)
     await company.compute()
     partner = company.as_employee(new_id(), Grant("hr_partner", "department", str(left)))
 
-    async def listed(options: dict[str, object], **filters: str) -> list[str]:
+    async def listed(options: dict[str, Any], **filters: str) -> list[str]:
         found: list[str] = []
         token = ""
         while True:
@@ -349,8 +356,8 @@ async def test_export_is_complete_and_safe_for_spreadsheets(company: Company) ->
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
     assert rows[0] == ["employee_id", "department", "final"]
     assert sorted(rows[1:]) == sorted([str(each.employee_id), "'=cmd()", "80.00"] for each in people)
+    create.request_id = str(uuid4())
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        create.request_id = str(uuid4())
         await company.scoring.CreateExport(create, **company.as_employee(people[0].employee_id))
     assert reason_of(refused.value) == "DENIED"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.scoring.domain.errors import (
     Denied,
-    GuidelineExceeded,
+    GuidelineMissed,
     InvalidInput,
     OwnRow,
     ReasonRequired,
@@ -18,7 +18,7 @@ from services.scoring.domain.errors import (
     SessionNotOpen,
 )
 from services.scoring.domain.grades import GradeScale
-from services.scoring.domain.quota import Guideline, GuidelineMode, exceeded, quota
+from services.scoring.domain.quota import Guideline, GuidelineMode, outside, quota
 
 
 class SessionState(Enum):
@@ -147,12 +147,13 @@ def preview(
     """What the move does to order and distribution.
 
     A reason is needed for an inversion of rank, for a changed score, and when the guideline asks for one and is
-    exceeded.
+    missed.
     """
     standing = [after if member.participant_id == after.participant_id else member for member in members]
     inverted = inverts_rank(members, after, scale)
     counts = distribution(standing, scale, guideline, pooled)
-    asked = guideline is not None and guideline.mode is not GuidelineMode.INFORM and bool(over(counts))
+    advisory = guideline is None or guideline.mode is GuidelineMode.INFORM
+    asked = not advisory and bool(off_guideline(standing, guideline, pooled))
     needed = inverted or after.score != before.score or asked
     return Preview(after, counts, inverted, needed)
 
@@ -173,27 +174,27 @@ def distribution(
     return tuple(GradeCount(grade.code, held[grade.code], suggested.get(grade.code)) for grade in scale.grades)
 
 
-def over(counts: Sequence[GradeCount]) -> tuple[str, ...]:
-    """Grades held by more than the guideline suggests, cumulated from the best."""
-    suggested = {count.grade: count.suggested for count in counts if count.suggested is not None}
-    held = {count.grade: count.count for count in counts}
-    return exceeded(held, suggested, [count.grade for count in counts]) if suggested else ()
+def off_guideline(members: Iterable[Member], guideline: Guideline | None, pooled: bool) -> tuple[str, ...]:
+    """Grades that too few or too many hold; none without a guideline, and none in a group that is too small for one."""
+    if guideline is None or pooled:
+        return ()
+    return outside(Counter(member.grade for member in members if member.counted), guideline.quotas)
 
 
 def require_within(
-    counts: Sequence[GradeCount], guideline: Guideline | None, *, waiver_reason: str, may_waive: bool
+    members: Iterable[Member], guideline: Guideline | None, pooled: bool, *, waiver_reason: str, may_waive: bool
 ) -> bool:
-    """Whether a waiver was used; raises GuidelineExceeded when the guideline is enforced, exceeded and not waived."""
+    """Whether a waiver was used; raises GuidelineMissed when an enforced guideline is missed and not waived."""
     if guideline is None or guideline.mode is not GuidelineMode.ENFORCE:
         return False
-    grades = over(counts)
+    grades = off_guideline(members, guideline, pooled)
     if not grades:
         return False
     if waiver_reason.strip() and not may_waive:
         raise Denied("only HR waives a guideline")
     if not waiver_reason.strip():
-        message = f"more people than the guideline allows hold {', '.join(grades)}"
-        raise GuidelineExceeded(message, meta={"grades": ",".join(grades)})
+        message = f"too few or too many people hold {', '.join(grades)}"
+        raise GuidelineMissed(message, meta={"grades": ",".join(grades)})
     return True
 
 

@@ -14,7 +14,7 @@ ScoringError
 │   ├── SessionNotOpen      precondition  SESSION_NOT_OPEN
 │   ├── SessionNotCommitted precondition  SESSION_NOT_COMMITTED
 │   ├── SessionsUncommitted precondition  SESSIONS_UNCOMMITTED
-│   ├── GuidelineExceeded   precondition  GUIDELINE_EXCEEDED
+│   ├── GuidelineMissed     precondition  GUIDELINE_MISSED
 │   ├── AlreadyReleased     precondition  ALREADY_RELEASED
 │   └── ScoresMissing       precondition  SCORES_MISSING
 ├── Denied                  denied        DENIED
@@ -128,10 +128,10 @@ class SessionsUncommitted(Precondition):
     reason = "SESSIONS_UNCOMMITTED"
 
 
-class GuidelineExceeded(Precondition):
+class GuidelineMissed(Precondition):
     """The guideline is enforced and the distribution is outside it."""
 
-    reason = "GUIDELINE_EXCEEDED"
+    reason = "GUIDELINE_MISSED"
 
 
 class AlreadyReleased(Precondition):

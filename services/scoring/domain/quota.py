@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -51,23 +51,22 @@ def quota(size: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
     return counts
 
 
-def exceeded(held: Mapping[str, int], suggested: Mapping[str, int], best_first: Sequence[str]) -> tuple[str, ...]:
-    """Grades with more people than suggested, cumulated from the best: fewer good grades are never a fault."""
-    over: list[str] = []
-    holding = allowed = 0
-    for grade in best_first:
-        holding += held.get(grade, 0)
-        allowed += suggested.get(grade, 0)
-        if grade in suggested and holding > allowed:
-            over.append(grade)
-    return tuple(over)
+def outside(held: Mapping[str, int], shares: Mapping[str, Fraction]) -> tuple[str, ...]:
+    """Grades held by fewer or more people than their share of all allows, whichever way it is rounded."""
+    size, whole = sum(held.values()), sum(shares.values(), Fraction(0))
+    if not whole:
+        return ()
+    exact = {grade: size * share / whole for grade, share in shares.items()}
+    return tuple(
+        grade for grade, value in exact.items() if not math.floor(value) <= held.get(grade, 0) <= math.ceil(value)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A calibration group: a department, everybody in it, and those of small departments below that were added."""
+    """A calibration group: the path of its department; its size with those of small departments below that joined."""
 
-    department: str
+    path: tuple[str, ...]
     size: int
     pooled: bool
 
@@ -83,4 +82,4 @@ def pool_departments(paths: Iterable[tuple[str, ...]], minimum: int) -> dict[tup
         for path in [path for path, count in sizes.items() if len(path) == depth and 0 < count < minimum]:
             sizes[path[:-1]] += sizes.pop(path)
             homes = {origin: path[:-1] if home == path else home for origin, home in homes.items()}
-    return {path: Group(home[-1] if home else "", sizes[home], sizes[home] < minimum) for path, home in homes.items()}
+    return {path: Group(home, sizes[home], sizes[home] < minimum) for path, home in homes.items()}

@@ -161,11 +161,10 @@ async def commit_session(work: NeedsSessions, command: OnSession) -> SessionShow
     session = await _lock(work, command.session_id, command.etag)
     calibration.require_open(session)
     members, rules = await _content(work, session)
-    shown = _shown(session, members, rules)
-    guideline = None if session.pooled else rules.quotas()
     waived = calibration.require_within(
-        shown.distribution,
-        guideline,
+        members,
+        rules.quotas(),
+        session.pooled,
         waiver_reason=command.reason,
         may_waive=may_waive(work.principal, session),
     )

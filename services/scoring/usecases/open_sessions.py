@@ -66,16 +66,11 @@ def group_departments(
     homes: dict[Path, Path] = {}
     sessions: dict[Path, NewSession] = {}
     for path, group in groups.items():
-        home = _home(by_path[path].path, group)
+        home = by_path[path].path[: len(group.path)]
         homes[by_path[path].path] = home
         if home not in sessions or home == by_path[path].path:
             sessions[home] = _session(home, by_path[path], group, rules)
     return tuple(sessions.values()), homes
-
-
-def _home(path: Path, group: Group) -> Path:
-    depth = [str(part) for part in path].index(group.department) + 1 if group.department else 0
-    return path[:depth]
 
 
 def _session(home: Path, department: Department, group: Group, rules: CycleRules) -> NewSession:
