@@ -84,7 +84,7 @@ def to_page_size(size: int, default: int = DEFAULT_PAGE, maximum: int = MAX_PAGE
 def to_key(token: str) -> str:
     """The last key of the page before, empty for the first page."""
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise Invalid("not a page token of this list", field="page_token") from None
 
