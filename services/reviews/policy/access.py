@@ -60,3 +60,49 @@ ACTUAL_ACCESS: Mapping[str, Access] = dict(
     ]
 )
 """Providers are employees like any other; which values they may put is decided by the rows of `provider`."""
+
+CYCLE_ACCESS: Mapping[str, Access] = dict(
+    [
+        *_rows("CycleService", "CreateCycle ValidateCycle LaunchCycle PauseCycle ResumeCycle CancelCycle", HR_ADMIN),
+        *_rows("CycleService", "ReleaseCycle CloseStage ReopenStage", HR_ADMIN),
+        *_rows("CycleService", "CreateSchedule ListSchedules PauseSchedule ResumeSchedule", HR_ADMIN),
+        *_rows("CycleService", "ExtendStage", HR_ONLY),
+        *_rows("CycleService", "GetCycle ListCycles", READING),
+        *_rows(
+            "CycleService",
+            "GetCycleProgress GetCycleTimeline",
+            Access(roles=HR | {"auditor", "operator"}, services=frozenset({"bridge"})),
+        ),
+        *_rows("CycleService", "ListStalled", Access(roles=LEADERS | {"auditor", "operator"})),
+        *_rows("CycleService", "ListParticipants GetParticipant", READING),
+    ]
+)
+
+CLOCKWORK_ACCESS: Mapping[str, Access] = dict(
+    [
+        *_rows("ClockworkService", "Tick GetEnrolment EnrolPage FinishEnrolment OpenStage RemindStage", WORKER),
+        *_rows("ClockworkService", "ExpireStage MarkScored FinishSettling ReportBlocked CreateScheduledCycle", WORKER),
+        *_rows("ClockworkService", "ListLiveCycles ListDueSchedules", Access(services=frozenset({"bridge", "worker"}))),
+        *_rows(
+            "ClockworkService",
+            "ListScoringInputs GetScoringRules",
+            Access(services=frozenset({"scoring", "worker"})),
+        ),
+        *_rows("ClockworkService", "ListRecipients", Access(services=frozenset({"notify"}))),
+    ]
+)
+
+EVENT_LOG_ACCESS: Mapping[str, Access] = {
+    f"/attune.eventlog.v1.EventLogService/{method}": Access(services=frozenset({"bridge", "notify", "scoring"}))
+    for method in ("Read", "Acknowledge", "GetPosition")
+}
+
+RPC_ACCESS: Mapping[str, Access] = {
+    **TEMPLATE_ACCESS,
+    **CYCLE_ACCESS,
+    **TASK_ACCESS,
+    **ACTUAL_ACCESS,
+    **OUTCOME_ACCESS,
+    **CLOCKWORK_ACCESS,
+    **EVENT_LOG_ACCESS,
+}

@@ -163,6 +163,7 @@ RULES: Mapping[str, Condition] = {
     # Actual values: who provides them, whom they are about, and their line; HR enters any but their own.
     "actual.see": ASSIGNEE | SUBJECT | LINE_MANAGER | HR | AUDITOR,
     "actual.administer": HR & ~SUBJECT,
+    "participant.see": SUBJECT | LINE_MANAGER | HR | AUDITOR | OPERATOR,
     "appeal.see": ASSIGNEE | SUBJECT | HR | AUDITOR,
     "appeal.decide": ASSIGNEE & ~SUBJECT,
     "appeal.assign": HR & ~SUBJECT,

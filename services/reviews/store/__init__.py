@@ -7,9 +7,11 @@ from services.reviews.store.admission import AdmissionStore
 from services.reviews.store.chunks import ChunkStore
 from services.reviews.store.cycles import CycleStore
 from services.reviews.store.enrolment import EnrolmentStore
+from services.reviews.store.extensions import ExtensionStore
 from services.reviews.store.facts import FactStore
 from services.reviews.store.live import LiveStore
 from services.reviews.store.overlaps import OverlapStore
+from services.reviews.store.overviews import OverviewStore
 from services.reviews.store.readings import ReadingStore
 from services.reviews.store.stages import StageStore
 from services.reviews.store.tasks import TaskStore
@@ -29,9 +31,11 @@ class ReviewsWork(Work):
         self.enrolments = EnrolmentStore(connection, tenant_id)
         self.admissions = AdmissionStore(connection, tenant_id)
         self.chunks = ChunkStore(connection, tenant_id)
+        self.extensions = ExtensionStore(connection, tenant_id)
         self.readings = ReadingStore(connection, tenant_id)
         self.live = LiveStore(connection)
         self.templates = TemplateStore(connection, tenant_id)
         self.tasks = TaskStore(connection, tenant_id)
         self.overlaps = OverlapStore(connection, tenant_id)
+        self.overviews = OverviewStore(connection, tenant_id)
         self.actuals = ActualStore(connection, tenant_id)

@@ -13,6 +13,7 @@ from services.reviews.domain.model import TASKED_PARTICIPANT_STATES, Stage, Stag
 from services.reviews.tables import OWED
 
 TASKED = "p.state IN (" + ", ".join(f"'{state}'" for state in sorted(TASKED_PARTICIPANT_STATES)) + ")"
+STAGE, EPOCH = "CAST(CAST(:stage_id AS uuid) AS text)", "CAST(CAST(:epoch AS integer) AS text)"
 REVIEWS = frozenset({StageKind.SELF_REVIEW, StageKind.PEER_REVIEW, StageKind.MANAGER_REVIEW})
 
 # Own predecessors are done, or their stages have ended. A predecessor that gives no task to a person waits for its end.
@@ -66,8 +67,8 @@ def _insert(kind: StageKind, duty: Duty) -> TextClause:
         INSERT INTO task (tenant_id, id, cycle_id, stage_id, participant_id, subject_id, kind, relation, state, epoch,
             assignee_id, origin_id, form_id, opened_at, due_override, blocked_reason, blocked_since, trace_id)
         SELECT p.tenant_id,
-            deterministic_id(:at, CAST(CAST(:stage_id AS uuid) AS text), p.id::text, '{kind}', {duty.relation},
-                coalesce({duty.assignee}::text, ''), CAST(CAST(:epoch AS integer) AS text)),
+            deterministic_id(:at, {STAGE}, p.id::text, '{kind}', {duty.relation},
+                coalesce({duty.assignee}::text, ''), {EPOCH}),
             p.cycle_id, CAST(:stage_id AS uuid), p.id, p.employee_id, '{kind}', {duty.relation}, 'open',
             CAST(:epoch AS integer), {duty.assignee}, {duty.assignee}, p.form_id, CAST(:opened_at AS timestamptz),
             CAST(:due_override AS timestamptz),
@@ -108,7 +109,7 @@ SHEETS = text(
     INSERT INTO task (tenant_id, id, cycle_id, stage_id, kind, state, epoch, assignee_id, origin_id, opened_at,
         trace_id)
     SELECT DISTINCT v.tenant_id,
-        deterministic_id(:at, CAST(CAST(:stage_id AS uuid) AS text), v.provider_id::text, 'data_entry', CAST(CAST(:epoch AS integer) AS text)),
+        deterministic_id(:at, {STAGE}, v.provider_id::text, 'data_entry', {EPOCH}),
         v.cycle_id, CAST(:stage_id AS uuid), 'data_entry', 'open', CAST(:epoch AS integer), v.provider_id,
         v.provider_id, CAST(:opened_at AS timestamptz), CAST(:trace_id AS text)
     FROM provider v JOIN participant p ON p.tenant_id = v.tenant_id AND p.id = v.participant_id
@@ -117,18 +118,19 @@ SHEETS = text(
     """  # noqa: S608 - built from constants of ours
 )
 SINGLES = text(
-    """
+    f"""
     INSERT INTO task (tenant_id, id, cycle_id, stage_id, kind, state, epoch, assignee_id, origin_id, reference_id,
         opened_at, blocked_reason, blocked_since, trace_id)
-    SELECT CAST(:tenant_id AS uuid), deterministic_id(:at, CAST(CAST(:stage_id AS uuid) AS text), coalesce(reference_id, assignee_id)::text,
-            CAST(:kind AS text), CAST(CAST(:epoch AS integer) AS text)),
-        CAST(:cycle_id AS uuid), CAST(:stage_id AS uuid), CAST(:kind AS text), 'open', CAST(:epoch AS integer), assignee_id,
-        assignee_id, reference_id, CAST(:opened_at AS timestamptz),
+    SELECT CAST(:tenant_id AS uuid),
+        deterministic_id(:at, {STAGE}, coalesce(reference_id, assignee_id)::text,
+            CAST(:kind AS text), {EPOCH}),
+        CAST(:cycle_id AS uuid), CAST(:stage_id AS uuid), CAST(:kind AS text), 'open', CAST(:epoch AS integer),
+        assignee_id, assignee_id, reference_id, CAST(:opened_at AS timestamptz),
         CASE WHEN assignee_id IS NULL THEN 'NO_ASSIGNEE' ELSE '' END,
         CASE WHEN assignee_id IS NULL THEN CAST(:opened_at AS timestamptz) END, CAST(:trace_id AS text)
     FROM unnest(CAST(:assignees AS uuid[]), CAST(:references AS uuid[])) AS owed (assignee_id, reference_id)
     ON CONFLICT DO NOTHING
-    """
+    """  # noqa: S608 - built from constants of ours
 )
 IN_REVIEW = text(
     "UPDATE participant SET state = 'in_review', version = version + 1 WHERE tenant_id = :tenant_id"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, RowMapping, insert, select, text, tuple_, update
+from sqlalchemy import RowMapping, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reviews.domain.calendar import Calendar
@@ -31,7 +31,6 @@ SAME = (
     "released_at", "ended_at", "schedule_id", "nominal_at", "blocked_reason", "blocked_since", "trace_id",
     "version", "create_time",
 )  # fmt: skip
-LIVE = text("launched_at IS NOT NULL AND ended_at IS NULL")
 
 
 class CycleStore:
@@ -121,14 +120,6 @@ class CycleStore:
         )
         rows = await self._connection.execute(query, {"tenant_id": self._tenant_id, "cycle_ids": list(cycle_ids)})
         return {row.cycle_id: (row.enrolled, row.excluded) for row in rows}
-
-
-async def live_cycles(connection: AsyncConnection, after: tuple[UUID, UUID] | None, limit: int) -> list[Row[Any]]:
-    """(tenant, cycle) of all that should have a workflow, of all tenants: for the system role."""
-    query = select(t.c.tenant_id, t.c.id).where(LIVE)
-    if after is not None:
-        query = query.where(tuple_(t.c.tenant_id, t.c.id) > after)
-    return list(await connection.execute(query.order_by(t.c.tenant_id, t.c.id).limit(limit)))
 
 
 def cycle_row(cycle: Cycle) -> dict[str, Any]:

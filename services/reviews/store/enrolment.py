@@ -27,7 +27,8 @@ PARTICIPANTS = text(
     """
     INSERT INTO participant (tenant_id, id, cycle_id, employee_id, state, code, department_path, department_name,
         department_head_id, manager_chain, post, level, group_ids, hired_on, form_id, findings)
-    SELECT CAST(:tenant_id AS uuid), deterministic_id(:at, CAST(CAST(:cycle_id AS uuid) AS text), employee_id::text), CAST(:cycle_id AS uuid),
+    SELECT CAST(:tenant_id AS uuid),
+        deterministic_id(:at, CAST(CAST(:cycle_id AS uuid) AS text), employee_id::text), CAST(:cycle_id AS uuid),
         employee_id, state, code, department_path, department_name, department_head_id, manager_chain, post, level,
         group_ids, hired_on, form_id, findings
     FROM page ON CONFLICT DO NOTHING
