@@ -80,6 +80,11 @@ def in_order(process: Process) -> tuple[StageDefinition, ...]:
     return tuple(ordered)
 
 
+def is_plannable(process: Process) -> bool:
+    """Whether every stage opens some day, so that each can be given a window."""
+    return len(in_order(process)) == len(process)
+
+
 def stages_before(process: Process, key: str) -> frozenset[str]:
     """All stages that must be settled before this one, directly or not."""
     after = {stage.key: stage.after for stage in process}

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, and_, literal, null, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reviews.domain.actuals import Accepted, Target
@@ -146,7 +147,7 @@ KEPT = ("version", "value", "state", "source", "entered_by", "evidence", "note",
 def _latest_query(tenant_id: UUID) -> Any:
     return (
         select(actual)
-        .distinct(actual.c.participant_id, actual.c.item)
+        .ext(distinct_on(actual.c.participant_id, actual.c.item))
         .where(actual.c.tenant_id == tenant_id)
         .order_by(actual.c.participant_id, actual.c.item, actual.c.version.desc())
     )

@@ -109,7 +109,7 @@ class CycleDefiner:
         if not main.body.process:
             found.append(error("PROCESS_MISSING", "/template", main.body.name))
         _refuse(found)
-        process = effective_process(main.body, command.overrides)
+        process = _process(main, command.overrides)
         references = await self._references(principal, command, process, templates)
         start = command.start_at or utc_now()
         calendar = await self._people.calendar(principal.tenant_id, *calendar_span(start, process))
@@ -221,6 +221,14 @@ def _cycle(
         schedule_id=command.schedule_id,
         nominal_at=command.nominal_at,
     )
+
+
+def _process(main: UsedTemplate, overrides: Mapping[str, Any]) -> tuple[StageDefinition, ...]:
+    try:
+        return effective_process(main.body, overrides)
+    except ValueError as problem:  # a date such as 31 February fits the schema's pattern
+        _refuse([error("OVERRIDE_INVALID", "/overrides", stage="a stage", problem=problem)])
+        raise
 
 
 def _stages(cycle_id: UUID, process: Sequence[StageDefinition]) -> list[Stage]:

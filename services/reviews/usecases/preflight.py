@@ -16,7 +16,7 @@ from services.reviews.domain.messages import ENGLISH
 from services.reviews.domain.model import Cycle, CycleDay, CycleState, FormRule, Population, Stage
 from services.reviews.domain.preflight import FormFacts, LaunchFacts, OtherCycle, Report, examine
 from services.reviews.domain.process import plan_stages
-from services.reviews.domain.process_graph import stages_in_a_circle
+from services.reviews.domain.process_graph import is_plannable
 from services.reviews.domain.template import TemplateBody
 from services.reviews.domain.template_reader import read_template
 from services.reviews.usecases.ports import NeedsCycles
@@ -133,7 +133,7 @@ class Preflight:
         copied = await self._people.calendar(tenant_id, *calendar_span(start, process))
         calendar = Calendar(copied.zone, {day.day: day.business for day in copied.days})
         planned = definition.stages
-        if not stages_in_a_circle(process):
+        if is_plannable(process):
             planned = tuple(plan_stages(definition.stages, cycle.start_at or definition.now, calendar))
         facts = LaunchFacts(
             now=definition.now,
