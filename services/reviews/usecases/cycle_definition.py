@@ -31,6 +31,7 @@ from services.reviews.domain.messages import render
 from services.reviews.domain.model import Cycle, CycleDay, CycleState, Period, Stage, StageDefinition
 from services.reviews.domain.process import plan_stages
 from services.reviews.domain.template_reader import read_template
+from services.reviews.policy.cycles import require_administrator
 from services.reviews.usecases.ports import NeedsCycles
 from services.reviews.usecases.telling import tell_of_cycle
 from services.reviews.usecases.templates import GetTemplate, Templates
@@ -101,6 +102,7 @@ class CycleDefiner:
 
     async def prepare(self, principal: Principal, command: CreateCycle) -> CreateCycle:
         """The command with its cycle; CycleDefinitionInvalid names everything that cannot be understood."""
+        require_administrator(principal)
         if principal.tenant_id is None:
             return command
         templates = await self._templates(principal, command)

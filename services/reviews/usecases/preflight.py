@@ -19,6 +19,7 @@ from services.reviews.domain.process import plan_stages
 from services.reviews.domain.process_graph import is_plannable
 from services.reviews.domain.template import TemplateBody
 from services.reviews.domain.template_reader import read_template
+from services.reviews.policy.cycles import require_administrator
 from services.reviews.usecases.ports import NeedsCycles
 from services.reviews.usecases.telling import tell_of_cycle
 from services.reviews.usecases.templates import Formulas, FormulaToCheck, Templates, formula_finding, formulas_of
@@ -119,6 +120,7 @@ class Preflight:
 
     async def examine(self, principal: Principal, cycle_id: UUID) -> Examination:
         """Everything that is wrong with a cycle; CycleStateInvalid once it was launched."""
+        require_administrator(principal)
         if principal.tenant_id is None:
             raise CycleNotFound("there is no such cycle")
         async with self._reading(principal) as work:

@@ -20,6 +20,7 @@ from services.reviews.domain.model import Template, TemplateState, TemplateVersi
 from services.reviews.domain.template import TemplateBody
 from services.reviews.domain.template_checks import all_formulas
 from services.reviews.domain.template_reader import read_template
+from services.reviews.policy.cycles import require_administrator
 from services.runtime.clock import new_id
 from services.runtime.identity import Principal
 
@@ -45,6 +46,8 @@ class Templates(Protocol):
 
 class NeedsTemplates(Protocol):
     """The unit of work, as far as templates go."""
+
+    principal: Principal
 
     @property
     def templates(self) -> Templates: ...
@@ -175,6 +178,7 @@ def formula_finding(fault: FormulaFault, body: TemplateBody, prefix: str = "") -
 
 async def apply_template(work: NeedsTemplates, command: ApplyTemplate) -> Applied:
     """A new template, or the draft of its next version; the same text again changes nothing."""
+    require_administrator(work.principal)
     body = command.body
     faults = blocking(command.findings)
     if body is None or faults:
@@ -190,6 +194,7 @@ async def apply_template(work: NeedsTemplates, command: ApplyTemplate) -> Applie
 
 async def publish_template(work: NeedsTemplates, command: PublishTemplate) -> Applied:
     """The draft becomes unchangeable and usable, and its form gets its row."""
+    require_administrator(work.principal)
     known = await work.templates.lock(command.template_id)
     if known is None:
         raise TemplateNotFound("there is no such template", field="template_id")
@@ -202,6 +207,7 @@ async def publish_template(work: NeedsTemplates, command: PublishTemplate) -> Ap
 
 async def copy_template(work: NeedsTemplates, command: CopyTemplate) -> Applied:
     """A version under another name, as a draft."""
+    require_administrator(work.principal)
     source = await work.templates.find(command.template_id)
     if source is None:
         raise TemplateNotFound("there is no such template", field="template_id")
