@@ -15,6 +15,7 @@ from services.runtime.serve import RequestRules, Service, open_channel, run, ser
 from services.runtime.settings import owner_database_url
 from services.scoring.clients import Goals, GoalsClient, Reviews, ReviewsClient
 from services.scoring.consumers import HANDLERS
+from services.scoring.corrector import Corrector
 from services.scoring.policy import RPC_ACCESS, SERVICE
 from services.scoring.servicer import ScoringServicer
 from services.scoring.settings import ScoringSettings
@@ -47,7 +48,9 @@ async def main() -> None:
     reviews, goals = open_channel(settings.reviews_address), open_channel(settings.goals_address)
     clockwork = clockwork_pb2_grpc.ClockworkServiceStub(reviews)
     attainments = goals_pb2_grpc.GoalsServiceStub(goals)
-    service = compose(database, wake, ReviewsClient(clockwork, signer), GoalsClient(attainments, signer))
+    reviews_client = ReviewsClient(clockwork, signer)
+    service = compose(database, wake, reviews_client, GoalsClient(attainments, signer))
+    corrector = Corrector(database, reviews_client, poll_seconds=settings.event_poll_seconds, announce=wake.announce)
     consumer = Consumer(
         "scoring",
         database,
@@ -59,7 +62,9 @@ async def main() -> None:
         poll_seconds=settings.event_poll_seconds,
     )
     try:
-        await serve(settings, service, database=database, background=[Sealer(database).run, consumer.run])
+        await serve(
+            settings, service, database=database, background=[Sealer(database).run, consumer.run, corrector.run]
+        )
     finally:
         await wake.close()
         await reviews.close()

@@ -223,6 +223,21 @@ release = Table(
     PrimaryKeyConstraint("tenant_id", "cycle_id"),
 )
 
+# Participants whose actual was corrected and whose score is to be computed again; read across tenants.
+correction = Table(
+    "correction",
+    metadata,
+    _id("tenant_id"),
+    _id("cycle_id"),
+    _id("participant_id"),
+    _id("event_id"),
+    _count("attempts", 0),
+    Column("retry_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    _written("create_time"),
+    PrimaryKeyConstraint("tenant_id", "cycle_id", "participant_id"),
+    Index("ix_correction_retry", "retry_at"),
+)
+
 export = Table(
     "export",
     metadata,

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,13 +17,19 @@ from services.runtime.database import Database, Origin
 from services.runtime.errors import reason_of
 from services.runtime.eventlog import Event
 from services.runtime.identity import Grant, Principal
-from services.scoring.consumers import on_appeal_decided, on_stage_reopened
-from services.scoring.domain.model import Subject
+from services.scoring.consumers import on_actual_corrected, on_appeal_decided, on_stage_reopened
+from services.scoring.corrector import Corrector
+from services.scoring.domain.model import Page, Subject
 from services.scoring.store import ScoringWork
-from tests.scoring.conftest import Company
+from tests.scoring.conftest import Company, Neighbours
 
 Handler = Callable[[ScoringWork, Event], Awaitable[None]]
 GUIDELINE = {"mode": "enforce", "quotas": {"S": "20", "A": "70", "B": "10"}, "minimum": 2}
+
+
+class Down(Neighbours):
+    async def page(self, tenant_id: UUID, cycle_id: UUID, after: UUID | None, size: int) -> Page:
+        raise TimeoutError
 
 
 async def kinds_of(database: Database, company: Company) -> list[str]:
@@ -266,6 +273,40 @@ async def test_a_reopened_stage_supersedes_scores_and_a_new_epoch_replaces_them(
     assert fresh.session.state == scoring_pb2.SESSION_STATE_OPEN
     assert [each.weighted for each in fresh.members] == ["70.00"]
     assert (await company.result(person, company.hr)).calibrated == ""
+
+
+async def test_a_corrected_actual_makes_a_new_score_and_its_session_stale(company: Company, database: Database) -> None:
+    person, other = (company.subject(("manager", 80), path=(new_id(),)) for _ in range(2))
+    company.set_cycle([person, other])
+    await company.compute()
+    await company.open_sessions()
+    corrector = Corrector(database, company.neighbours, poll_seconds=0.1, announce=lambda: None)
+    facts = {
+        "cycle_id": str(company.cycle_id),
+        "participant_ids": [str(person.participant_id), str(other.participant_id)],
+    }
+    await consume(database, company, on_actual_corrected, "reviews.actual_corrected", **facts)
+    answered = company.subject(("manager", 95))
+    company.set_cycle([replace(person, inputs=answered.inputs), other])
+    assert await corrector.round() == 2
+    assert await corrector.round() == 0
+    assert (await company.result(person, company.hr)).final == "95.00"
+    assert (await company.result(other, company.hr)).final == "80.00"
+    assert await kinds_of(database, company) == ["scoring.session_superseded"]
+
+
+async def test_a_correction_waits_while_reviews_is_down(company: Company, database: Database) -> None:
+    person = company.subject(("manager", 80))
+    company.set_cycle([person])
+    await company.compute()
+    facts = {"cycle_id": str(company.cycle_id), "participant_ids": [str(person.participant_id)]}
+    await consume(database, company, on_actual_corrected, "reviews.actual_corrected", **facts)
+    down = Corrector(database, Down(), poll_seconds=0.1, announce=lambda: None)
+    assert await down.round() == 0
+    assert await down.round() == 0
+    async with database.transaction(company.tenant_id) as connection:
+        rows = await connection.execute(text("SELECT attempts, retry_at > clock_timestamp() AS later FROM correction"))
+        assert [tuple(row) for row in rows] == [(1, True)]
 
 
 async def test_an_appeal_makes_a_version_with_its_own_release(company: Company, database: Database) -> None:

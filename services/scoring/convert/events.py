@@ -7,6 +7,7 @@ from uuid import UUID
 from services.runtime.eventlog import Event
 from services.scoring.convert.fields import optional_decimal, uuid_of
 from services.scoring.usecases.amend_result import AmendResult
+from services.scoring.usecases.correct_score import AskForCorrection
 from services.scoring.usecases.supersede_scores import SupersedeScores
 
 RESULT_STAGES = frozenset({"calibration", "release", "acknowledgement", "appeals", "interview"})
@@ -23,6 +24,16 @@ def appeal_decided(event: Event) -> AmendResult | None:
         participant_id=uuid_of(str(payload["participant_id"]), "participant_id"),
         score=_number(payload.get("score")),
         grade=str(payload.get("grade") or ""),
+    )
+
+
+def actual_corrected(event: Event) -> AskForCorrection:
+    """Whom to compute again."""
+    ids = event.payload.get("participant_ids") or []
+    return AskForCorrection(
+        cycle_id=uuid_of(str(event.payload["cycle_id"]), "cycle_id"),
+        participant_ids=tuple(uuid_of(str(each), "participant_ids") for each in ids),
+        event_id=event.id,
     )
 
 

@@ -190,3 +190,23 @@ class NewSession:
     name: str
     facilitator_id: UUID | None
     pooled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """That somebody's score is to be computed again, because of an event."""
+
+    tenant_id: UUID
+    cycle_id: UUID
+    participant_id: UUID
+    event_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a result was computed from, and in which opening of which stage."""
+
+    stage_id: UUID
+    epoch: int
+    inputs: Inputs
+    inputs_hash: bytes

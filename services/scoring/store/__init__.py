@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Origin, Work
+from services.scoring.store.corrections import CorrectionStore
 from services.scoring.store.exports import ExportStore
 from services.scoring.store.releases import ReleaseStore
 from services.scoring.store.results import ResultStore
@@ -21,4 +22,5 @@ class ScoringWork(Work):
         self.results = ResultStore(connection, origin.tenant_id)
         self.sessions = SessionStore(connection, origin.tenant_id)
         self.releases = ReleaseStore(connection, origin.tenant_id)
+        self.corrections = CorrectionStore(connection, origin.tenant_id)
         self.exports = ExportStore(connection, origin.tenant_id)

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.runtime.identity import Principal
 from services.scoring.domain.calibration import Member, Move, Session, SessionState
 from services.scoring.domain.model import (
+    Correction,
     Counted,
     CycleRules,
     Department,
@@ -17,6 +18,7 @@ from services.scoring.domain.model import (
     Release,
     Result,
     ResultFilter,
+    Scored,
     ScoredRow,
 )
 
@@ -107,6 +109,13 @@ class Releases(Protocol):
     async def make(self, cycle_id: UUID, stage_id: UUID, epoch: int, released_at: datetime) -> tuple[Release, bool]: ...
 
 
+class Corrections(Protocol):
+    async def ask(self, cycle_id: UUID, participant_ids: Sequence[UUID], event_id: UUID) -> None: ...
+    async def done(self, asked: Correction) -> None: ...
+    async def scored(self, cycle_id: UUID, participant_id: UUID) -> Scored | None: ...
+    async def sessions_of(self, cycle_id: UUID, participant_id: UUID) -> tuple[UUID, ...]: ...
+
+
 class Exports(Protocol):
     async def recent(self, requested_by: str, seconds: int) -> int: ...
     async def add(self, made: Export) -> None: ...
@@ -139,6 +148,11 @@ class NeedsSessions(Telling, Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def releases(self) -> Releases: ...
+
+
+class NeedsCorrections(NeedsSessions, Protocol):
+    @property
+    def corrections(self) -> Corrections: ...
 
 
 class NeedsExports(NeedsResults, Protocol):

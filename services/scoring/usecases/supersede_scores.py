@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.scoring.domain.calibration import SessionState
+from services.scoring.domain.calibration import Session, SessionState
 from services.scoring.usecases.needs import NeedsSessions
 
 
@@ -24,14 +24,19 @@ async def supersede_scores(work: NeedsSessions, command: SupersedeScores) -> int
         return 0
     sessions = await work.sessions.of_cycle(command.cycle_id, [SessionState.OPEN, SessionState.COMMITTED])
     for session in sessions:
-        saved = await work.sessions.save(session, state=SessionState.STALE)
-        facts = {
-            "session_id": str(session.id),
-            "cycle_id": str(session.cycle_id),
-            "stage_id": str(session.stage_id),
-            "epoch": session.epoch,
-            "facilitator_id": str(session.facilitator_id or ""),
-        }
-        await work.emit("scoring.session_superseded", "session", session.id, saved.version, facts)
-        await work.audit("session.superseded", "session", session.id, detail={"stage_id": str(command.stage_id)})
+        await make_stale(work, session, {"reopened_stage_id": str(command.stage_id)})
     return len(sessions)
+
+
+async def make_stale(work: NeedsSessions, session: Session, cause: dict[str, str]) -> None:
+    """Mark a session as decided by scores that are no more; its facilitator is told."""
+    saved = await work.sessions.save(session, state=SessionState.STALE)
+    facts = {
+        "session_id": str(session.id),
+        "cycle_id": str(session.cycle_id),
+        "stage_id": str(session.stage_id),
+        "epoch": session.epoch,
+        "facilitator_id": str(session.facilitator_id or ""),
+    }
+    await work.emit("scoring.session_superseded", "session", session.id, saved.version, facts)
+    await work.audit("session.superseded", "session", session.id, detail={**cause, "from": session.state.value})
