@@ -235,6 +235,8 @@ class PeopleServicer(people_pb2_grpc.PeopleServiceServicer):
         )
 
     async def _find_tenant(self, caller: Principal, asked: principal.ResolvePrincipal) -> principal.ResolvePrincipal:
+        if asked.tenant_id is not None:
+            return principal.in_named_tenant(asked, self._sign_in)
         async with self._database.system_transaction() as connection:
             known = TenantStore(connection, NOWHERE)
 

@@ -100,6 +100,8 @@ employee = Table(
     Column("hired_on", Date),
     Column("left_on", Date),
     Column("attributes", JSONB, nullable=False, server_default=text("'{}'")),
+    # False for an account made with the tenant, until a staff file or a reporting line names it.
+    Column("on_staff", Boolean, nullable=False, server_default=text("true")),
     _version(),
     _created(),
     PrimaryKeyConstraint("tenant_id", "id"),

@@ -106,6 +106,7 @@ class Employee:
     department_path: tuple[UUID, ...] = ()
     department_names: str = ""
     contact_visible: bool = False
+    on_staff: bool = True
 
     def employed_on(self, day: date) -> bool:
         """Whether the person works here on `day`; the day of leaving is the last one worked."""

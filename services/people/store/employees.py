@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.people.domain.group_rules import Rule
 from services.people.domain.model import Absence, Assignment, Employee, EmployeeFilter
 from services.people.store.group_sql import RuleSql
-from services.people.store.staff_sql import EMPLOYED_ON, with_staff
+from services.people.store.staff_sql import EMPLOYED_ON, STAFF_ON, with_staff
 
 _SELECT = "{head} SELECT s.*, {contact} AS contact_visible FROM staff s WHERE {condition} ORDER BY s.code LIMIT :limit"
 _COUNT = "{head} SELECT count(*) FROM staff s WHERE {condition}"
 _INSERT = text("""
-INSERT INTO employee (tenant_id, id, code, name, email, mobile, language, hired_on, left_on)
-VALUES (:tenant_id, :id, :code, :name, :email, :mobile, :language, :hired_on, :left_on)
+INSERT INTO employee (tenant_id, id, code, name, email, mobile, language, hired_on, left_on, on_staff)
+VALUES (:tenant_id, :id, :code, :name, :email, :mobile, :language, :hired_on, :left_on, :on_staff)
 """)
 _INSERT_ASSIGNMENT = text("""
 INSERT INTO assignment (tenant_id, employee_id, valid_from, valid_to, department_id, manager_id, dotted_manager_ids,
@@ -65,7 +65,10 @@ SELECT count(*) FROM assignment a JOIN employee e ON e.tenant_id = a.tenant_id A
 WHERE a.tenant_id = :tenant_id AND a.manager_id = :employee_id AND {EMPLOYED_ON}
     AND a.valid_from <= :day AND (a.valid_to IS NULL OR :day < a.valid_to)
 """)  # noqa: S608 - constants of this package
-_EMPLOYED = EMPLOYED_ON.replace("e.", "s.")
+_ON_STAFF = STAFF_ON.replace("e.", "s.")
+_PUT_ON_STAFF = text(
+    "UPDATE employee SET on_staff = true WHERE tenant_id = :tenant_id AND id = :employee_id AND NOT on_staff"
+)
 
 
 class EmployeeStore:
@@ -110,13 +113,13 @@ class EmployeeStore:
     async def matching(self, rule: Rule, within: Rule, day: date, contact: Rule, limit: int) -> list[Employee]:
         """The first employees of the day whom both rules match."""
         sql = RuleSql()
-        condition = f"{_EMPLOYED} AND {sql.predicate(rule)} AND {sql.predicate(within)}"
+        condition = f"{_ON_STAFF} AND {sql.predicate(rule)} AND {sql.predicate(within)}"
         return await self._select(condition, sql.parameters, day, contact, limit)
 
     async def count(self, rule: Rule, within: Rule, day: date) -> int:
         """How many employees of the day both rules match."""
         sql = RuleSql()
-        condition = f"{_EMPLOYED} AND {sql.predicate(rule)} AND {sql.predicate(within)}"
+        condition = f"{_ON_STAFF} AND {sql.predicate(rule)} AND {sql.predicate(within)}"
         statement = _COUNT.format(head=with_staff(reports=sql.counts_reports), condition=condition)
         parameters = {"tenant_id": self._tenant_id, "day": day, **sql.parameters}
         found: int = (await self._connection.execute(text(statement), parameters)).scalar_one()
@@ -145,6 +148,7 @@ class EmployeeStore:
             "language": employee.language,
             "hired_on": employee.hired_on,
             "left_on": employee.left_on,
+            "on_staff": employee.on_staff,
         }
         await self._connection.execute(_INSERT, row)
         await self._insert_assignment(employee.id, employee.assignment)
@@ -202,6 +206,9 @@ class EmployeeStore:
             "level": assignment.level,
         }
         await self._connection.execute(_INSERT_ASSIGNMENT, row)
+        if assignment.manager_id is not None:
+            manager = {"tenant_id": self._tenant_id, "employee_id": assignment.manager_id}
+            await self._connection.execute(_PUT_ON_STAFF, manager)
 
     async def _select(
         self, condition: str, values: dict[str, Any], day: date, contact: Rule, limit: int
@@ -239,4 +246,5 @@ def _employee(row: Row[Any]) -> Employee:
         department_path=tuple(row.department_path),
         department_names=row.department_names,
         contact_visible=row.contact_visible,
+        on_staff=row.on_staff,
     )

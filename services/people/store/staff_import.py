@@ -109,6 +109,10 @@ _BUMP = """
 UPDATE employee e SET version = e.version + 1 FROM incoming i
 WHERE e.tenant_id = :tenant_id AND e.id = i.id AND i.known AND i.place_changed AND NOT i.person_changed
 """
+_PUT_ON_STAFF = """
+UPDATE employee e SET on_staff = true FROM incoming i
+WHERE e.tenant_id = :tenant_id AND NOT e.on_staff AND (e.id = i.id OR e.id = i.manager_id)
+"""
 _COUNTS = """
 SELECT count(*) FILTER (WHERE NOT known) AS created,
        count(*) FILTER (WHERE known AND (person_changed OR place_changed)) AS updated,
@@ -165,7 +169,7 @@ class StaffImportStore:
         parameters = {"tenant_id": self._tenant_id, "day": day, "beginning": BEGINNING}
         for statement in (
             match, _STRIP, _COMPARE_PEOPLE, _UPDATE_PEOPLE, _INSERT_PEOPLE, _FIND_MANAGERS, _FIND_DOTTED,
-            _COMPARE_PLACES, _INSERT_PLACES, _CHANGE_PLACES, _END_PLACES, _BUMP,
+            _COMPARE_PLACES, _INSERT_PLACES, _CHANGE_PLACES, _END_PLACES, _BUMP, _PUT_ON_STAFF,
         ):  # fmt: skip
             await self._connection.execute(text(statement), _named(statement, parameters))
         counts = (await self._connection.execute(text(_COUNTS))).one()

@@ -12,10 +12,12 @@ EMPLOYED_ON = (
     "(e.hired_on IS NULL OR e.hired_on <= CAST(:day AS date))"
     " AND (e.left_on IS NULL OR CAST(:day AS date) <= e.left_on)"
 )
+# Who counts when people are counted, grouped or frozen: an account that only administers is nobody's colleague.
+STAFF_ON = f"e.on_staff AND {EMPLOYED_ON}"
 
 # What group rules and scopes may ask, as columns of `s`.
 STAFF = f"""
-    SELECT e.id, e.code, e.name, e.hired_on, e.left_on, e.email, e.mobile, e.attributes, e.version,
+    SELECT e.id, e.code, e.name, e.hired_on, e.left_on, e.email, e.mobile, e.attributes, e.version, e.on_staff,
            coalesce(nullif(e.language, ''), t.language) AS language,
            a.valid_from, a.valid_to, a.post, a.level, a.department_id, a.manager_id, a.dotted_manager_ids,
            coalesce(d.path, '{{}}') AS department_path, coalesce(d.path_names, '') AS department_names
@@ -25,7 +27,7 @@ STAFF = f"""
     LEFT JOIN department d ON d.tenant_id = e.tenant_id AND d.id = a.department_id
     WHERE e.tenant_id = :tenant_id
 """  # noqa: S608 - constants of this module
-EMPLOYED_STAFF = f"{STAFF} AND {EMPLOYED_ON}"
+EMPLOYED_STAFF = f"{STAFF} AND {STAFF_ON}"
 
 REPORTS = "SELECT manager_id, count(*) AS count FROM staff WHERE manager_id IS NOT NULL GROUP BY manager_id"
 

@@ -44,13 +44,16 @@ TenantsOf = Callable[[str, str], Awaitable[Collection[UUID]]]
 AllTenants = Callable[[], Awaitable[Collection[UUID]]]
 
 
+def in_named_tenant(asked: ResolvePrincipal, rules: SignInRules) -> ResolvePrincipal:
+    """The sign-in with what the rules say of its issuer."""
+    return replace(asked, directory=asked.issuer in rules.directory_issuers)
+
+
 async def find_tenant(
     asked: ResolvePrincipal, rules: SignInRules, tenants_of: TenantsOf, all_tenants: AllTenants
 ) -> ResolvePrincipal:
     """Name the tenant where the token did not: the only one that knows the identity, or the only one there is."""
     directory = asked.issuer in rules.directory_issuers
-    if asked.tenant_id is not None:
-        return replace(asked, directory=directory)
     known = await tenants_of(asked.issuer, asked.subject)
     if not known and directory:
         known = await all_tenants()

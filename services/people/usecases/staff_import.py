@@ -1,5 +1,6 @@
 """Loading a staff file."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,10 +44,13 @@ async def import_employees(work: NeedsStaff, command: ImportEmployees) -> Import
     await work.staff.lock()
     day = day_in(tenant, await work.now())
     tree = DepartmentTree(await work.departments.all(), new_id)
-    checked = check_staff(command.file, await work.staff.known(day), tree)
+    known = await work.staff.known(day)
+    # Seconds of computing for the largest files: other calls go on meanwhile.
+    checked = await asyncio.to_thread(check_staff, command.file, known, tree)
+    records = await asyncio.to_thread(_records, checked, tree)
     async with work.staff.attempt(keep=not command.dry_run):
         await work.departments.add(tree.grown_for(_departments(checked)))
-        loaded = await work.staff.load(_records(checked, tree), command.file.columns, day)
+        loaded = await work.staff.load(records, command.file.columns, day)
         await _tell(work, loaded, checked)
     return ImportOutcome(
         total=command.file.lines,
@@ -63,13 +67,12 @@ def _departments(checked: CheckedFile) -> Iterator[str]:
     return (text for row in checked.rows if (text := row.text("department")))
 
 
-def _records(checked: CheckedFile, tree: DepartmentTree) -> Iterator[tuple[Any, ...]]:
-    """Rows in the order of INCOMING_COLUMNS."""
-    for row in checked.rows:
-        yield _record(row, tree)
+def _records(checked: CheckedFile, tree: DepartmentTree) -> list[tuple[Any, ...]]:
+    return [_record(row, tree) for row in checked.rows]
 
 
 def _record(row: StaffRow, tree: DepartmentTree) -> tuple[Any, ...]:
+    """A row in the order of INCOMING_COLUMNS."""
     department = row.text("department")
     return (
         new_id(),

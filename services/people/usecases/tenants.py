@@ -135,4 +135,5 @@ def _administrator(command: CreateTenant) -> Employee:
         attributes={},
         version=1,
         assignment=Assignment(BEGINNING, None, None, None, (), "", ""),
+        on_staff=False,
     )
