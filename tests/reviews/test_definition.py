@@ -1,5 +1,6 @@
 """Templates, cycles and actuals on a real database: from YAML to forms, stages, findings and values."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from protos.reviews.v1 import cycles_pb2, tasks_pb2, templates_pb2
 from services.reviews.convert import actuals as convert_actuals
 from services.reviews.convert import cycle_definition as convert_cycles
 from services.reviews.convert import templates as convert_templates
+from services.reviews.convert.template_source import read_source
 from services.reviews.domain.bulk import FrozenMember
 from services.reviews.domain.errors import (
     CycleDefinitionInvalid,
@@ -30,7 +32,7 @@ from services.reviews.usecases.preflight import Preflight, Validated, validate_c
 from services.runtime.database import Database
 from services.runtime.identity import Grant, Principal
 from tests.reviews.companies import Company, CompiledHere
-from tests.reviews.launches import COMPANY, KPI, MBO, OKR, OWNER, RESEARCH, SALES
+from tests.reviews.launches import COMPANY, KPI, MBO, OKR, OWNER, QUARTER, RESEARCH, SALES, SAMPLES
 from tests.reviews.worlds import World
 
 
@@ -264,6 +266,43 @@ async def test_overrides_and_a_start_move_the_windows(desk: Desk) -> None:
     assert stages["open"].open_at == start
     assert stages["self_review"].due_at == datetime(2027, 1, 6, 1, 0, 5, tzinfo=UTC)
     assert stages["self_review"].definition.reminders == ()
+
+
+SAMPLE_CYCLES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(SAMPLES.glob("cycle-*.yaml"))}
+
+
+@pytest.mark.parametrize("name", SAMPLE_CYCLES)
+async def test_sample_cycles_pass_the_check(desk: Desk, name: str) -> None:
+    await desk.apply(QUARTER)
+    desk.company.departments = {
+        "同频科技/销售中心": SALES,
+        "同频科技/研发中心": RESEARCH,
+        "同频科技/职能中心": UUID(int=103),
+    }
+    written, faults = read_source(SAMPLE_CYCLES[name])
+    document: Any = written.document
+    assert faults == ()
+    defined = await desk.create(**_fields({**document, "population": {"everyone": True}}))
+    assert len(defined.stages) == 9
+    kinds = {finding.code for finding in (await desk.validate()).report.findings}
+    assert kinds <= {"RULE_NEVER_MATCHES"}
+
+
+def _fields(document: dict[str, Any]) -> dict[str, Any]:
+    """The REST body as the request that the gateway makes of it."""
+    start = cycles_pb2.CreateCycleRequest().start_time
+    start.FromDatetime(datetime.fromisoformat(document.get("start", "2027-02-01T09:00:00+08:00")))
+    return {
+        "name": document["name"],
+        "kind": document["period"]["kind"],
+        "period_start": document["period"]["start"],
+        "period_end": document["period"]["end"],
+        "template": document["template"],
+        "forms": [cycles_pb2.FormRule(template=rule["template"], **rule["match"]) for rule in document["forms"]],
+        "population": cycles_pb2.CyclePopulation(**document["population"]),
+        "overrides_json": json.dumps(document["overrides"]),
+        "start_time": start,
+    }
 
 
 async def running(desk: Desk) -> None:
