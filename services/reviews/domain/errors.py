@@ -271,6 +271,12 @@ class ResultNotReleased(Refused):
     reason = "RESULT_NOT_RELEASED"
 
 
+class ResultDisputed(Refused):
+    """An appeal is under way; its decision comes first."""
+
+    reason = "RESULT_DISPUTED"
+
+
 class AppealExists(Refused):
     """One appeal for each version of a result."""
 

@@ -10,10 +10,12 @@ from services.reviews.store.enrolment import EnrolmentStore
 from services.reviews.store.extensions import ExtensionStore
 from services.reviews.store.facts import FactStore
 from services.reviews.store.live import LiveStore
+from services.reviews.store.outcomes import AppealStore, InterviewStore, ParticipantStore
 from services.reviews.store.overlaps import OverlapStore
 from services.reviews.store.overviews import OverviewStore
 from services.reviews.store.readings import ReadingStore
 from services.reviews.store.stages import StageStore
+from services.reviews.store.stalls import StallStore
 from services.reviews.store.tasks import TaskStore
 from services.reviews.store.templates import TemplateStore
 from services.runtime.database import Origin, Work
@@ -36,6 +38,10 @@ class ReviewsWork(Work):
         self.live = LiveStore(connection)
         self.templates = TemplateStore(connection, tenant_id)
         self.tasks = TaskStore(connection, tenant_id)
+        self.participants = ParticipantStore(connection, tenant_id)
+        self.appeals = AppealStore(connection, tenant_id)
+        self.interviews = InterviewStore(connection, tenant_id, self.tasks)
         self.overlaps = OverlapStore(connection, tenant_id)
         self.overviews = OverviewStore(connection, tenant_id)
+        self.stalls = StallStore(connection, tenant_id)
         self.actuals = ActualStore(connection, tenant_id)

@@ -134,6 +134,10 @@ class TaskStore:
             query = query.where(or_(due > after, and_(due == after, task.c.id > last_id)))
         return await self._views(query.order_by(due, task.c.id).limit(wanted.size))
 
+    async def by_id(self, conditions: Sequence[ColumnElement[bool]], size: int) -> list[TaskView]:
+        """Tasks that fulfil all conditions, by id."""
+        return await self._views(self._surrounded().where(*conditions).order_by(task.c.id).limit(size))
+
     async def save(self, changed: Task, seen: Task) -> Task:
         """Write a locked task one version on; VersionConflict if it is not the one that was seen."""
         values = {name: getattr(changed, name) for name in TASK_FIELDS if name not in NOT_WRITTEN}
@@ -280,7 +284,7 @@ def _conditions(actor: Principal, wanted: TaskFilter) -> Iterable[ColumnElement[
         yield func.clock_timestamp() + cycle.c.clock_offset > DUE
 
 
-def _task(row: Mapping[Any, Any]) -> Task:
+def task_of(row: Mapping[Any, Any]) -> Task:
     values = {name: row[name] for name in TASK_FIELDS}
     values |= {"kind": TaskKind(row["kind"]), "state": TaskState(row["state"])}
     return Task(**values | {"relation": Relation(row["relation"]) if row["relation"] else None})
@@ -288,7 +292,7 @@ def _task(row: Mapping[Any, Any]) -> Task:
 
 def _view(row: RowMapping) -> TaskView:
     return TaskView(
-        task=_task(row),
+        task=task_of(row),
         facts=Facts(
             assignee_id=row["assignee_id"],
             subject_id=row["subject_id"],

@@ -34,13 +34,12 @@ from services.reviews.domain.errors import (
     Violation,
 )
 from services.reviews.domain.form_body import content_hash
+from services.reviews.domain.signatures import MAX_SIGNATURE, signature_method, typed_name
 from services.reviews.policy import acting_for
 from services.runtime.clock import new_id
 from services.runtime.identity import Principal
 
 MAX_REQUEST_ID = 200
-MAX_SIGNATURE = 200
-CLICK = "click"
 OK = "OK"
 FORMS_KEPT = 256
 
@@ -215,17 +214,10 @@ def _entry(principal: Principal, command: SubmitTask, trace_id: str, *, sound: b
         comment=command.comment,
         content_hash=content_hash({"task": str(command.task_id), "answers": answers, "comment": command.comment}),
         method=signature_method(command.signature),
-        typed_name="" if command.signature == CLICK else command.signature.strip(),
+        typed_name=typed_name(command.signature),
         trace_id=trace_id,
         ids=(new_id(), new_id(), new_id()),
     )
-
-
-def signature_method(signature: str) -> str:
-    """`click`, `typed` for a name, nothing for nothing."""
-    if signature == CLICK:
-        return CLICK
-    return "typed" if signature.strip() else ""
 
 
 def _request_problems(command: SubmitTask) -> Sequence[Violation]:

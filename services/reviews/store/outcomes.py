@@ -1,0 +1,290 @@
+"""What follows released results: participants as appeals see them, appeals, interviews."""
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reviews.domain.appeals import UNDECIDED
+from services.reviews.domain.errors import AppealExists, AppealNotFound, ParticipantNotFound, VersionConflict
+from services.reviews.domain.model import (
+    Appeal,
+    AppealState,
+    Interview,
+    InterviewState,
+    Opinion,
+    ParticipantState,
+    TaskKind,
+)
+from services.reviews.policy import Columns, Facts, where
+from services.reviews.store.tasks import COLUMNS, TaskStore
+from services.reviews.tables import appeal, cycle, interview, participant, task
+from services.reviews.usecases.outcome_ports import AppealView, InterviewView, Judged
+from services.reviews.usecases.task_view import TaskView
+from services.runtime.identity import Principal
+
+APPEAL_FIELDS = tuple(field.name for field in fields(Appeal))
+INTERVIEW_FIELDS = tuple(field.name for field in fields(Interview))
+APPEAL_COLUMNS = Columns(
+    assignee_id=appeal.c.owner_id,
+    subject_id=participant.c.employee_id,
+    kind=literal("appeal"),
+    manager_chain=participant.c.manager_chain,
+    department_path=participant.c.department_path,
+    group_ids=participant.c.group_ids,
+    confidential=cycle.c.confidential,
+)
+APPEALS = appeal.join(
+    participant, and_(participant.c.tenant_id == appeal.c.tenant_id, participant.c.id == appeal.c.participant_id)
+).join(cycle, and_(cycle.c.tenant_id == appeal.c.tenant_id, cycle.c.id == appeal.c.cycle_id))
+WHO = (
+    participant.c.employee_id,
+    participant.c.manager_chain,
+    participant.c.department_path,
+    participant.c.group_ids,
+    cycle.c.confidential,
+)
+# Raters of any relation but the employee, and the manager at launch: they judged, so they do not decide.
+CONFLICTED = text(
+    """
+    SELECT r.rater_id AS person FROM rater r WHERE r.tenant_id = :tenant_id AND r.participant_id = :id
+    UNION SELECT s.rater_id FROM submission s WHERE s.tenant_id = :tenant_id AND s.participant_id = :id
+    UNION SELECT p.manager_chain[1] FROM participant p WHERE p.tenant_id = :tenant_id AND p.id = :id
+    """
+)
+
+
+class ParticipantStore:
+    """Participants of one tenant after the release."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: UUID) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    async def find(self, participant_id: UUID) -> Judged:
+        """ParticipantNotFound."""
+        return await self._one(self._all(participant_id))
+
+    async def lock(self, participant_id: UUID) -> Judged:
+        """The participant, held until commit; take the stage's lock before. ParticipantNotFound."""
+        return await self._one(self._all(participant_id).with_for_update(of=participant, key_share=True))
+
+    def _all(self, participant_id: UUID) -> Select[Any]:
+        return (
+            select(participant, cycle.c.confidential)
+            .join(cycle, and_(cycle.c.tenant_id == participant.c.tenant_id, cycle.c.id == participant.c.cycle_id))
+            .where(participant.c.tenant_id == self._tenant_id, participant.c.id == participant_id)
+        )
+
+    async def _one(self, query: Select[Any]) -> Judged:
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise ParticipantNotFound("there is no such participant")
+        judges = await self._connection.execute(CONFLICTED, {"tenant_id": self._tenant_id, "id": row["id"]})
+        conflicted = {person for (person,) in judges if person is not None} | {row["employee_id"]}
+        return Judged(
+            id=row["id"],
+            cycle_id=row["cycle_id"],
+            employee_id=row["employee_id"],
+            state=ParticipantState(row["state"]),
+            opinion=Opinion(row["opinion"]) if row["opinion"] else None,
+            released_at=row["result_released_at"],
+            version=row["version"],
+            conflicted=frozenset(conflicted),
+            facts=_facts(row, None),
+        )
+
+    async def save(self, participant_id: UUID, state: ParticipantState, opinion: Opinion | None) -> int:
+        """Write state and opinion of a locked participant; return the new version."""
+        return await self._update(participant_id, state=state, opinion=opinion)
+
+    async def amend(self, participant_id: UUID, released_at: datetime) -> int:
+        """The result was released anew: it has not been acknowledged."""
+        return await self._update(
+            participant_id, state=ParticipantState.RELEASED, opinion=None, result_released_at=released_at
+        )
+
+    async def _update(self, participant_id: UUID, **values: Any) -> int:
+        statement = (
+            update(participant)
+            .where(participant.c.tenant_id == self._tenant_id, participant.c.id == participant_id)
+            .values(**values, version=participant.c.version + 1, update_time=func.clock_timestamp())
+            .returning(participant.c.version)
+        )
+        return (await self._connection.execute(statement)).scalar_one()  # type: ignore[no-any-return]
+
+
+class AppealStore:
+    """Appeals of one tenant."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: UUID) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+
+    async def find(self, appeal_id: UUID) -> AppealView:
+        """AppealNotFound."""
+        return await self._one(self._all().where(appeal.c.id == appeal_id))
+
+    async def lock(self, appeal_id: UUID) -> AppealView:
+        """The appeal, held until commit; AppealNotFound."""
+        return await self._one(self._all().where(appeal.c.id == appeal_id).with_for_update(of=appeal, key_share=True))
+
+    async def since(self, participant_id: UUID, released_at: datetime, result_version: int) -> bool:
+        """Whether there is an appeal against this version, or one filed since this release."""
+        query = select(appeal.c.id).where(
+            appeal.c.tenant_id == self._tenant_id,
+            appeal.c.participant_id == participant_id,
+            or_(appeal.c.create_time >= released_at, appeal.c.result_version == result_version),
+        )
+        return (await self._connection.execute(query.limit(1))).first() is not None
+
+    async def add(self, new: Appeal) -> None:
+        """AppealExists where somebody was quicker."""
+        values = {name: getattr(new, name) for name in APPEAL_FIELDS}
+        statement = upsert(appeal).values(tenant_id=self._tenant_id, **_lists(values)).on_conflict_do_nothing()
+        if (await self._connection.execute(statement)).rowcount != 1:
+            raise AppealExists("there is an appeal against this result")
+
+    async def save(self, changed: Appeal) -> Appeal:
+        """Write a locked appeal one version on."""
+        values = {name: getattr(changed, name) for name in APPEAL_FIELDS if name not in {"id", "create_time"}}
+        values["version"] = changed.version + 1
+        done = await self._connection.execute(
+            update(appeal)
+            .where(
+                appeal.c.tenant_id == self._tenant_id, appeal.c.id == changed.id, appeal.c.version == changed.version
+            )
+            .values(**_lists(values), update_time=func.clock_timestamp())
+        )
+        if done.rowcount != 1:
+            raise VersionConflict("the appeal was changed meanwhile")
+        return (await self.find(changed.id)).appeal
+
+    async def page(
+        self, actor: Principal, cycle_id: UUID | None, state: str, after: UUID | None, size: int
+    ) -> list[AppealView]:
+        """Appeals that the actor may see, newest first."""
+        query = self._all().where(where(actor, "appeal.see", APPEAL_COLUMNS), *_in_state(state))
+        if cycle_id is not None:
+            query = query.where(appeal.c.cycle_id == cycle_id)
+        if after is not None:
+            query = query.where(appeal.c.id < after)
+        rows = await self._connection.execute(query.order_by(appeal.c.id.desc()).limit(size))
+        return [_appeal_view(row) for row in rows.mappings()]
+
+    async def count_undecided(self, cycle_id: UUID) -> int:
+        """Appeals that keep the cycle from closing: not decided, or amended and not yet released."""
+        query = select(func.count()).where(
+            appeal.c.tenant_id == self._tenant_id,
+            appeal.c.cycle_id == cycle_id,
+            or_(
+                appeal.c.state.in_(sorted(UNDECIDED)),
+                and_(appeal.c.state == AppealState.AMENDED, appeal.c.amended_at.is_(None)),
+            ),
+        )
+        return (await self._connection.execute(query)).scalar_one()
+
+    def _all(self) -> Select[Any]:
+        return select(appeal, *WHO).select_from(APPEALS).where(appeal.c.tenant_id == self._tenant_id)
+
+    async def _one(self, query: Select[Any]) -> AppealView:
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise AppealNotFound("there is no such appeal")
+        return _appeal_view(row)
+
+
+class InterviewStore:
+    """Interviews of one tenant; an interview has the id of its task, and a row once somebody has touched it."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: UUID, tasks: TaskStore) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+        self._tasks = tasks
+
+    async def of_task(self, view: TaskView) -> Interview:
+        """The interview of a locked task."""
+        return (await self._rows([view]))[0].interview
+
+    async def save(self, changed: Interview) -> Interview:
+        """Write an interview whose task is locked, one version on."""
+        values = {name: getattr(changed, name) for name in INTERVIEW_FIELDS} | {"version": changed.version + 1}
+        values["agenda"] = list(changed.agenda)
+        written = {name: value for name, value in values.items() if name != "id"}
+        await self._connection.execute(
+            upsert(interview)
+            .values(tenant_id=self._tenant_id, **values)
+            .on_conflict_do_update(
+                index_elements=["tenant_id", "id"], set_=written | {"update_time": func.clock_timestamp()}
+            )
+        )
+        return Interview(**values | {"agenda": changed.agenda})
+
+    async def page(self, actor: Principal, cycle_id: UUID | None, after: UUID | None, size: int) -> list[InterviewView]:
+        """Interviews that the actor may see, by id."""
+        conditions: list[ColumnElement[bool]] = [where(actor, "interview.see", COLUMNS)]
+        conditions.append(task.c.kind == TaskKind.INTERVIEW)
+        if cycle_id is not None:
+            conditions.append(task.c.cycle_id == cycle_id)
+        if after is not None:
+            conditions.append(task.c.id > after)
+        return await self._rows(await self._tasks.by_id(conditions, size))
+
+    async def _rows(self, views: list[TaskView]) -> list[InterviewView]:
+        ids = [view.id for view in views]
+        query = select(interview).where(interview.c.tenant_id == self._tenant_id, interview.c.id.in_(ids))
+        known = {row["id"]: row for row in (await self._connection.execute(query)).mappings()}
+        return [InterviewView(_interview(view, known.get(view.id)), view) for view in views]
+
+
+def _in_state(state: str) -> list[ColumnElement[bool]]:
+    if state == "amending":
+        return [appeal.c.state == AppealState.AMENDED, appeal.c.amended_at.is_(None)]
+    if state == AppealState.AMENDED:
+        return [appeal.c.state == AppealState.AMENDED, appeal.c.amended_at.is_not(None)]
+    return [appeal.c.state == state] if state else []
+
+
+def _lists(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _appeal_view(row: RowMapping) -> AppealView:
+    values = {name: row[name] for name in APPEAL_FIELDS} | {"state": AppealState(row["state"])}
+    values |= {name: tuple(row[name]) for name in ("items", "evidence", "decision_evidence")}
+    return AppealView(Appeal(**values), row["employee_id"], _facts(row, row["owner_id"]))
+
+
+def _interview(view: TaskView, row: RowMapping | None) -> Interview:
+    task_row = view.task
+    if row is None:
+        return Interview(
+            id=task_row.id,
+            cycle_id=task_row.cycle_id,
+            participant_id=task_row.participant_id or task_row.id,
+            manager_id=task_row.assignee_id or UUID(int=0),
+            employee_id=task_row.subject_id or UUID(int=0),
+            state=InterviewState.PLANNED,
+            task_id=task_row.id,
+            version=0,
+        )
+    values = {name: row[name] for name in INTERVIEW_FIELDS}
+    values |= {"state": InterviewState(row["state"]), "agenda": tuple(row["agenda"])}
+    values["manager_id"] = task_row.assignee_id or row["manager_id"]
+    return Interview(**values)
+
+
+def _facts(row: RowMapping, assignee_id: UUID | None) -> Facts:
+    return Facts(
+        assignee_id=assignee_id,
+        subject_id=row["employee_id"],
+        kind="appeal",
+        manager_chain=tuple(row["manager_chain"]),
+        department_path=tuple(row["department_path"]),
+        group_ids=frozenset(row["group_ids"]),
+        confidential=row["confidential"],
+    )
