@@ -149,7 +149,7 @@ class TaskStore:
         )
         if done.rowcount != 1:
             raise VersionConflict("the task was changed meanwhile")
-        return _task({**{name: getattr(changed, name) for name in TASK_FIELDS}, **values})
+        return task_of({**{name: getattr(changed, name) for name in TASK_FIELDS}, **values})
 
     async def add(self, new: Task) -> None:
         values = {name: getattr(new, name) for name in TASK_FIELDS} | {"relation": new.relation or ""}
