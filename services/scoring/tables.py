@@ -186,7 +186,10 @@ session_member = Table(
     Column("score", Numeric, nullable=False),
     _text("grade"),
     _flag("counted", True),
+    _id("stage_id"),
     PrimaryKeyConstraint("tenant_id", "session_id", "participant_id"),
+    # Nobody is calibrated twice in one stage, whatever becomes of the groups.
+    UniqueConstraint("tenant_id", "stage_id", "participant_id"),
     ForeignKeyConstraint(["tenant_id", "session_id"], ["session.tenant_id", "session.id"]),
 )
 

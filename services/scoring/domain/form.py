@@ -1,6 +1,6 @@
 """What one participant is scored by: sections, indicators, relations, and the rules of the template."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -196,3 +196,13 @@ class Inputs:
     answers: tuple[Answer, ...] = ()
     actuals: Mapping[str, Fraction] = field(default_factory=dict)
     goals: tuple[Goal, ...] = ()
+
+    def by_item(self) -> "AnswersByItem":
+        """The answers of each relation on each item."""
+        found: dict[tuple[str, str], list[Answer]] = {}
+        for answer in self.answers:
+            found.setdefault((answer.item, answer.relation), []).append(answer)
+        return found
+
+
+AnswersByItem = Mapping[tuple[str, str], Sequence[Answer]]

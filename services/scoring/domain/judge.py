@@ -1,11 +1,11 @@
 """One indicator of one participant: the mean per relation, the relation weights, the cap; or why there is no score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from services.scoring.domain.exact import mean, text_of
-from services.scoring.domain.form import Answer, BelowK, Indicator, Inputs, Kind, Missing, Relation, Rules
+from services.scoring.domain.form import AnswersByItem, BelowK, Indicator, Inputs, Kind, Missing, Relation, Rules
 from services.scoring.domain.goals import goals_attainment
 from services.scoring.domain.measures import Measured, Unmeasured, answer_points, in_percent, measure_actual
 
@@ -39,12 +39,12 @@ class Judged:
     capped_from: Fraction | None = None
 
 
-def judge(indicator: Indicator, inputs: Inputs, rules: Rules) -> Judged:
+def judge(indicator: Indicator, inputs: Inputs, answers: AnswersByItem, rules: Rules) -> Judged:
     """The indicator by what its method reads: goals, raters or an actual."""
     if indicator.kind is Kind.GOAL:
         return _judge_goals(indicator, inputs, rules)
     if indicator.rated:
-        return _judge_rated(indicator, inputs, rules)
+        return _judge_rated(indicator, inputs, answers, rules)
     return _judge_actual(indicator, inputs, rules)
 
 
@@ -77,9 +77,9 @@ def _facts(indicator: Indicator, actual: Fraction | None) -> dict[str, str]:
     return facts
 
 
-def _judge_rated(indicator: Indicator, inputs: Inputs, rules: Rules) -> Judged:
+def _judge_rated(indicator: Indicator, inputs: Inputs, answers: AnswersByItem, rules: Rules) -> Judged:
     policy = Missing.RENORMALISE if indicator.beside_weights else rules.missing_relation
-    means = [_relation_mean(indicator, relation, inputs.answers, policy) for relation in indicator.relations]
+    means = [_relation_mean(indicator, relation, answers, policy) for relation in indicator.relations]
     blocked = [each.relation.name for each in means if each.treatment == "blocked"]
     if blocked:
         reason = Unmeasured("ANSWERS_MISSING", f"{indicator.key}:{','.join(blocked)}")
@@ -109,11 +109,9 @@ def _settle_rated(
     return _settle(indicator, measured, policy, facts, relations, notes)
 
 
-def _relation_mean(
-    indicator: Indicator, relation: Relation, answers: Sequence[Answer], policy: Missing
-) -> RelationMean:
+def _relation_mean(indicator: Indicator, relation: Relation, answers: AnswersByItem, policy: Missing) -> RelationMean:
     """The mean over the raters of a relation; `share` is still its bare weight."""
-    own = (answer for answer in answers if answer.item == indicator.key and answer.relation == relation.name)
+    own = answers.get((indicator.key, relation.name), ())
     given = [points for answer in own if (points := answer_points(indicator, answer)) is not None]
     if given and relation.anonymous and len(given) < relation.least and relation.below is BelowK.EXCLUDE:
         return RelationMean(relation, None, Fraction(0), len(given), "excluded_below_minimum")

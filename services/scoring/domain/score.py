@@ -59,7 +59,9 @@ def score(form: Form, inputs: Inputs) -> Score | Unscored:
     Missing parts follow the template's rules; a formula without a result, or a part that must not be missing, leaves
     the participant unscored.
     """
-    judged = {item.key: judge(item, inputs, form.rules) for section in form.sections for item in section.indicators}
+    answers = inputs.by_item()
+    items = (item for section in form.sections for item in section.indicators)
+    judged = {item.key: judge(item, inputs, answers, form.rules) for item in items}
     counting = [section for section in form.sections if not section.reference]
     blocked = [each for section in counting for item in section.indicators if (each := judged[item.key].blocked)]
     if blocked:

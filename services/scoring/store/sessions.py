@@ -1,6 +1,5 @@
 """Calibration sessions as rows: opened and closed set by set, moved row by row."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -26,17 +25,21 @@ OPEN_SESSIONS = text(
     " state = 'open', pooled = excluded.pooled, facilitator_id = excluded.facilitator_id, committed_at = NULL,"
     " version = session.version + 1, update_time = clock_timestamp() WHERE session.epoch < excluded.epoch"
 )
+# Its key makes the join fast whatever the planner knows of tables that were filled a moment ago.
+CREATE_HOME = text(
+    "CREATE TEMPORARY TABLE home (path uuid[] PRIMARY KEY, session_path uuid[] NOT NULL, session_id uuid)"
+    " ON COMMIT DROP"
+)
+FIND_HOMES = text(
+    "UPDATE home SET session_id = s.id FROM session s WHERE s.tenant_id = :tenant_id AND s.cycle_id = :cycle_id"
+    " AND s.stage_id = :stage_id AND s.department_path = home.session_path AND s.state = 'open'"
+)
 ADD_MEMBERS = text(
-    "INSERT INTO session_member (tenant_id, session_id, participant_id, employee_id, weighted, scored_grade, score,"
-    " grade) SELECT r.tenant_id, s.id, r.participant_id, r.employee_id, r.weighted, r.scored_grade, r.weighted,"
-    " r.scored_grade"
-    " FROM result r JOIN jsonb_to_recordset(CAST(:homes AS jsonb)) AS h (path uuid[], home uuid[])"
-    " ON h.path = r.department_path"
-    " JOIN session s ON s.tenant_id = r.tenant_id AND s.cycle_id = r.cycle_id AND s.stage_id = :stage_id"
-    " AND s.department_path = h.home AND s.state = 'open'"
+    "INSERT INTO session_member (tenant_id, session_id, stage_id, participant_id, employee_id, weighted, scored_grade,"
+    " score, grade) SELECT r.tenant_id, h.session_id, :stage_id, r.participant_id, r.employee_id, r.weighted,"
+    " r.scored_grade, r.weighted, r.scored_grade FROM result r JOIN home h ON h.path = r.department_path"
     " WHERE r.tenant_id = :tenant_id AND r.cycle_id = :cycle_id AND r.latest AND r.weighted IS NOT NULL"
-    " AND NOT EXISTS (SELECT FROM session_member m JOIN session o ON o.tenant_id = m.tenant_id AND o.id = m.session_id"
-    " WHERE m.tenant_id = r.tenant_id AND m.participant_id = r.participant_id AND o.stage_id = :stage_id)"
+    " AND h.session_id IS NOT NULL ON CONFLICT DO NOTHING"
 )
 NAME_FACILITATORS = text(
     "UPDATE result SET facilitator_id = s.facilitator_id FROM session s"
@@ -111,8 +114,13 @@ class SessionStore:
         ]
         if rows:
             await self._connection.execute(OPEN_SESSIONS, rows)
-        pairs = [{"path": _literal(path), "home": _literal(home)} for path, home in homes.items()]
-        await self._connection.execute(ADD_MEMBERS, {**key, "homes": json.dumps(pairs)})
+        await self._connection.execute(CREATE_HOME)
+        borrowed = await self._connection.get_raw_connection()
+        driver: Any = borrowed.driver_connection
+        pairs = [(list(path), list(home)) for path, home in homes.items()]
+        await driver.copy_records_to_table("home", records=pairs, columns=["path", "session_path"])
+        await self._connection.execute(FIND_HOMES, key)
+        await self._connection.execute(ADD_MEMBERS, key)
         await self._connection.execute(COUNT_MEMBERS, key)
         await self._connection.execute(NAME_FACILITATORS, key)
 
@@ -280,10 +288,6 @@ class SessionStore:
 
     def _select(self) -> Select[Any]:
         return select(session).where(session.c.tenant_id == self._tenant_id)
-
-
-def _literal(path: tuple[UUID, ...]) -> list[str]:
-    return [str(part) for part in path]
 
 
 def _session(row: Row[Any]) -> Session:
