@@ -1,5 +1,7 @@
 """Calls to people and scoring: proto in, domain out; each satisfies a Protocol beside the use case that calls it."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
@@ -16,7 +18,7 @@ from services.reviews.usecases.templates import FormulaFault, FormulaToCheck
 from services.runtime.clock import utc_now
 from services.runtime.identity import TokenSigner, call_metadata
 
-CALL_SECONDS = 10.0
+CALL_SECONDS = 20.0
 BULK_SECONDS = 120.0
 PAGE = 5_000
 
@@ -54,7 +56,7 @@ class PeopleClient:
             freeze_id=str(freeze_id),
             population=convert.population(population),
             as_of=at,
-            group_ids=[str(group_id) for group_id in group_ids],
+            group_ids=sorted({str(group_id) for group_id in group_ids}),
         )
         metadata = call_metadata(self._signer, tenant_id)
         reply = await self._stub.FreezePopulation(request, metadata=metadata, timeout=BULK_SECONDS)
@@ -68,7 +70,7 @@ class PeopleClient:
                 freeze_id=str(freeze_id), after_employee_id=after, page_size=PAGE
             )
             metadata = call_metadata(self._signer, tenant_id)
-            page = await self._stub.PageFrozenMembers(request, metadata=metadata, timeout=BULK_SECONDS)
+            page = await self._stub.PageFrozenMembers(request, metadata=metadata, timeout=CALL_SECONDS)
             if page.employee_ids:
                 yield convert.members(page)
                 after = convert.last_id(page)
