@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from protos.reviews.v1 import cycles_pb2, tasks_pb2, templates_pb2
+from services.reviews.__main__ import reading
 from services.reviews.convert import actuals as convert_actuals
 from services.reviews.convert import cycle_definition as convert_cycles
 from services.reviews.convert import templates as convert_templates
@@ -23,7 +24,6 @@ from services.reviews.domain.errors import (
     TemplateInvalid,
 )
 from services.reviews.domain.model import CycleState, StageState
-from services.reviews.store.reading import reading
 from services.reviews.tables import form, participant, provider
 from services.reviews.usecases import actuals, templates
 from services.reviews.usecases.cycle_definition import CycleDefiner, DefinedCycle, create_cycle

@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from services.reviews.domain.findings import Finding, error
 
 TAG_PREFIX = "tag:yaml.org,2002:"
-LARGEST_SOURCE = 512 * 1024
+LARGEST_SOURCE = 256 * 1024
 LARGEST_COUNT = 50_000
 DEEPEST = 40
 PLAIN_INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
