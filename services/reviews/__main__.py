@@ -16,6 +16,7 @@ from services.reviews.store import ReviewsWork
 from services.reviews.store.submit import Submissions
 from services.reviews.usecases.cycle_definition import CycleDefiner
 from services.reviews.usecases.preflight import Preflight
+from services.reviews.usecases.schedules import Scheduler
 from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Origin, Runner, upgrade
@@ -39,8 +40,8 @@ REQUEST_RULES = RequestRules(
 )
 
 
-def reading(database: Database) -> Callable[[Principal], AbstractAsyncContextManager[ReviewsWork]]:
-    """Opens transactions that only read, for the steps before a command's own."""
+def opening(database: Database) -> Callable[[Principal], AbstractAsyncContextManager[ReviewsWork]]:
+    """Opens transactions for the steps before a command's own."""
 
     @asynccontextmanager
     async def opened(principal: Principal) -> AsyncIterator[ReviewsWork]:
@@ -55,14 +56,15 @@ def reading(database: Database) -> Callable[[Principal], AbstractAsyncContextMan
 def compose(database: Database, wake: Wake, people: PeopleClient, scoring: ScoringClient) -> Service:
     """The servicers of reviews over a database and the services it asks."""
     runner = Runner(database, ReviewsWork, announce=wake.announce)
-    definer, preflight = CycleDefiner(people, reading(database)), Preflight(people, scoring, reading(database))
+    definer, preflight = CycleDefiner(people, opening(database)), Preflight(people, scoring, opening(database))
+    scheduler = Scheduler(people, definer, preflight, opening(database))
     tasks = TasksServicer(runner, Submissions(database), people)
     return Service(
         registrations=(
             (templates_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(runner, scoring)),
-            (cycles_pb2_grpc.add_CycleServiceServicer_to_server, CycleServicer(runner, definer, preflight)),
+            (cycles_pb2_grpc.add_CycleServiceServicer_to_server, CycleServicer(runner, definer, preflight, scheduler)),
             (tasks_pb2_grpc.add_TaskServiceServicer_to_server, tasks),
-            (clockwork_pb2_grpc.add_ClockworkServiceServicer_to_server, ClockworkServicer(runner)),
+            (clockwork_pb2_grpc.add_ClockworkServiceServicer_to_server, ClockworkServicer(runner, scheduler)),
             (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
         ),
         access=RPC_ACCESS,

@@ -3,8 +3,9 @@
 from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
 from services.reviews.convert import clockwork as convert
 from services.reviews.convert import readings
+from services.reviews.convert import schedules as recurring
 from services.reviews.store import ReviewsWork
-from services.reviews.usecases import end_tasks, enrol, open_stage, reconcile, settle, tick
+from services.reviews.usecases import end_tasks, enrol, open_stage, reconcile, schedules, settle, tick
 from services.reviews.usecases import readings as reading
 from services.runtime.database import Runner
 from services.runtime.database.runner import CallContext
@@ -13,8 +14,9 @@ from services.runtime.database.runner import CallContext
 class ClockworkServicer(clockwork_pb2_grpc.ClockworkServiceServicer):
     """Every RPC is repeatable by state and epoch, so no reply is kept."""
 
-    def __init__(self, runner: Runner[ReviewsWork]) -> None:
+    def __init__(self, runner: Runner[ReviewsWork], scheduler: schedules.Scheduler) -> None:
         self._runner = runner
+        self._make_scheduled = scheduler.prepare
 
     async def Tick(self, request: clockwork_pb2.TickRequest, context: CallContext) -> clockwork_pb2.TickResponse:
         return await self._runner.perform(context, request, tick.tick, convert.tick, convert.tick_reply)
@@ -117,4 +119,28 @@ class ClockworkServicer(clockwork_pb2_grpc.ClockworkServiceServicer):
     ) -> clockwork_pb2.ListRecipientsResponse:
         return await self._runner.query(
             context, request, reading.list_recipients, readings.list_recipients, readings.list_recipients_reply
+        )
+
+    async def ListDueSchedules(
+        self, request: clockwork_pb2.ListDueSchedulesRequest, context: CallContext
+    ) -> clockwork_pb2.ListDueSchedulesResponse:
+        return await self._runner.query(
+            context,
+            request,
+            schedules.list_live_schedules,
+            recurring.list_due_schedules,
+            recurring.list_due_schedules_reply,
+            system=True,
+        )
+
+    async def CreateScheduledCycle(
+        self, request: clockwork_pb2.CreateScheduledCycleRequest, context: CallContext
+    ) -> clockwork_pb2.CreateScheduledCycleResponse:
+        return await self._runner.perform(
+            context,
+            request,
+            schedules.create_scheduled_cycle,
+            recurring.create_scheduled_cycle,
+            recurring.create_scheduled_cycle_reply,
+            prepare=self._make_scheduled,
         )

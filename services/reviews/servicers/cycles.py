@@ -4,10 +4,12 @@ from functools import partial
 
 from protos.reviews.v1 import cycles_pb2
 from services.reviews.convert import cycles as convert
+from services.reviews.convert import schedules as recurring
+from services.reviews.convert import stalls
 from services.reviews.convert.templates import page_size
 from services.reviews.servicers.cycle_definition import CycleDefinitionServicer
 from services.reviews.store import ReviewsWork
-from services.reviews.usecases import run_cycle, run_stage, view_cycle
+from services.reviews.usecases import list_stalled, run_cycle, run_stage, schedules, view_cycle
 from services.reviews.usecases.cycle_definition import CycleDefiner
 from services.reviews.usecases.preflight import Preflight
 from services.runtime.database import Runner
@@ -17,8 +19,15 @@ from services.runtime.database.runner import CallContext
 class CycleServicer(CycleDefinitionServicer):
     """Defining, running and looking at cycles."""
 
-    def __init__(self, runner: Runner[ReviewsWork], definer: CycleDefiner, preflight: Preflight) -> None:
+    def __init__(
+        self,
+        runner: Runner[ReviewsWork],
+        definer: CycleDefiner,
+        preflight: Preflight,
+        scheduler: schedules.Scheduler,
+    ) -> None:
         self._runner = runner
+        self._plan = scheduler.plan
         self._definer = definer
         self._preflight = preflight
         self._examine = run_cycle.examine_before_launch(preflight)
@@ -122,4 +131,43 @@ class CycleServicer(CycleDefinitionServicer):
     ) -> cycles_pb2.GetParticipantResponse:
         return await self._runner.query(
             context, request, view_cycle.get_participant, convert.get_participant, convert.get_participant_reply
+        )
+
+    async def ListStalled(
+        self, request: cycles_pb2.ListStalledRequest, context: CallContext
+    ) -> cycles_pb2.ListStalledResponse:
+        return await self._runner.query(
+            context, request, list_stalled.list_stalled, stalls.list_stalled, stalls.list_stalled_reply
+        )
+
+    async def CreateSchedule(
+        self, request: cycles_pb2.CreateScheduleRequest, context: CallContext
+    ) -> cycles_pb2.CreateScheduleResponse:
+        return await self._runner.command(
+            context,
+            request,
+            schedules.create_schedule,
+            recurring.create_schedule,
+            recurring.create_schedule_reply,
+            prepare=self._plan,
+        )
+
+    async def ListSchedules(
+        self, request: cycles_pb2.ListSchedulesRequest, context: CallContext
+    ) -> cycles_pb2.ListSchedulesResponse:
+        reply = partial(recurring.list_schedules_reply, size=page_size(request.page_size))
+        return await self._runner.query(context, request, schedules.list_schedules, recurring.list_schedules, reply)
+
+    async def PauseSchedule(
+        self, request: cycles_pb2.PauseScheduleRequest, context: CallContext
+    ) -> cycles_pb2.PauseScheduleResponse:
+        return await self._runner.command(
+            context, request, schedules.change_schedule, recurring.pause_schedule, recurring.pause_schedule_reply
+        )
+
+    async def ResumeSchedule(
+        self, request: cycles_pb2.ResumeScheduleRequest, context: CallContext
+    ) -> cycles_pb2.ResumeScheduleResponse:
+        return await self._runner.command(
+            context, request, schedules.change_schedule, recurring.resume_schedule, recurring.resume_schedule_reply
         )

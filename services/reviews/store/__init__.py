@@ -14,10 +14,12 @@ from services.reviews.store.outcomes import AppealStore, InterviewStore, Partici
 from services.reviews.store.overlaps import OverlapStore
 from services.reviews.store.overviews import OverviewStore
 from services.reviews.store.readings import ReadingStore
+from services.reviews.store.schedules import ScheduleStore
 from services.reviews.store.stages import StageStore
 from services.reviews.store.stalls import StallStore
 from services.reviews.store.tasks import TaskStore
 from services.reviews.store.templates import TemplateStore
+from services.reviews.store.underway import UnderwayStore
 from services.runtime.database import Origin, Work
 
 
@@ -38,10 +40,13 @@ class ReviewsWork(Work):
         self.live = LiveStore(connection)
         self.templates = TemplateStore(connection, tenant_id)
         self.tasks = TaskStore(connection, tenant_id)
+        self.underway = UnderwayStore(connection, tenant_id)
         self.participants = ParticipantStore(connection, tenant_id)
         self.appeals = AppealStore(connection, tenant_id)
         self.interviews = InterviewStore(connection, tenant_id, self.tasks)
         self.overlaps = OverlapStore(connection, tenant_id)
         self.overviews = OverviewStore(connection, tenant_id)
+        self.schedules = ScheduleStore(connection, tenant_id)
+        self.scheduled = self.cycles
         self.stalls = StallStore(connection, tenant_id)
         self.actuals = ActualStore(connection, tenant_id)

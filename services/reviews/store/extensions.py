@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.reviews.domain.model import Stage
 from services.reviews.tables import OWED
 
-# A person is named by participant id, employee id or code, as the one who owes or the one who is judged; a department by
-# id or by its path of names, with everything below it. While the stage is closing, what has just expired comes back.
+# A person is named by participant id, employee id or code, as the one who owes or the one who is judged; a department
+# by id or by its path of names, with everything below it. While the stage is closing, what has expired comes back.
 EXTEND = text(
     f"""
     UPDATE task t SET due_override = :until, version = t.version + 1, update_time = clock_timestamp(),

@@ -1,9 +1,11 @@
 """Templates, their versions, forms and cycle schedules."""
 
 from sqlalchemy import Column, Index, Integer, Table, Time
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.reviews.tables.registry import (
     HASH,
+    INSTANT,
     created,
     document,
     foreign,
@@ -74,6 +76,7 @@ cycle_schedule = Table(
     text("on_person_findings", "exclude"),
     Column("launched", Integer, nullable=False, server_default="0"),
     instant("last_nominal_at"),
+    Column("launch_times", ARRAY(INSTANT), nullable=False, server_default="{}"),
     Column("version", Integer, nullable=False, server_default="1"),
     created(),
     updated(),

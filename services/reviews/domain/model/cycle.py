@@ -170,5 +170,6 @@ class CycleSchedule:
     on_person_findings: OnPersonFindings = OnPersonFindings.EXCLUDE
     launched: int = 0  # cycles made so far
     last_nominal_at: datetime | None = None
+    launch_times: tuple[datetime, ...] = ()  # the next ones, by the calendar as it was last asked
     version: int = 1
     create_time: datetime | None = None

@@ -61,8 +61,8 @@ STATEMENTS = (
         kind TEXT NOT NULL, launch_day INTEGER NOT NULL, launch_time TIME WITHOUT TIME ZONE NOT NULL,
         zone TEXT NOT NULL, owner_id UUID NOT NULL, definition JSONB DEFAULT '{}' NOT NULL,
         on_person_findings TEXT DEFAULT 'exclude' NOT NULL, launched INTEGER DEFAULT '0' NOT NULL,
-        last_nominal_at TIMESTAMP WITH TIME ZONE, version INTEGER DEFAULT '1' NOT NULL,
-        create_time TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+        last_nominal_at TIMESTAMP WITH TIME ZONE, launch_times TIMESTAMP WITH TIME ZONE[] DEFAULT '{}' NOT NULL,
+        version INTEGER DEFAULT '1' NOT NULL, create_time TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
         update_time TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
         CONSTRAINT pk_cycle_schedule PRIMARY KEY (tenant_id, id)
     )
