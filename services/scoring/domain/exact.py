@@ -1,23 +1,17 @@
 """Exact arithmetic: rationals until the one rounding, and shares that add up to a rounded total."""
 
-import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
-HALF = Fraction(1, 2)
 HUNDRED = Fraction(100)
 
 
-def scale(places: int) -> Fraction:
-    """10^places, exact also for negative places."""
-    return Fraction(10) ** places
-
-
 def rounded_units(value: Fraction, places: int) -> int:
-    """The value in units of 10^-places, half away from zero."""
-    magnitude = math.floor(abs(value) * scale(places) + HALF)
+    """The value in units of 10^-places (0 or more), half away from zero."""
+    unit: int = 10**places
+    magnitude = (2 * abs(value.numerator) * unit + value.denominator) // (2 * value.denominator)  # integers are fast
     return magnitude if value >= 0 else -magnitude
 
 
@@ -36,11 +30,15 @@ def apportion(shares: Sequence[Fraction], total_units: int, places: int) -> tupl
 
     `total_units` must be the exact sum rounded up or down; then every share moves by less than one unit.
     """
-    unit = scale(places)
-    floors = [math.floor(share * unit) for share in shares]
-    remainders = [share * unit - floor for share, floor in zip(shares, floors, strict=True)]
+    unit: int = 10**places
+    parts = [divmod(share.numerator * unit, share.denominator) for share in shares]
+    floors = [floor for floor, _ in parts]
+    missing = total_units - sum(floors)
+    if not missing:
+        return tuple(in_places(units, places) for units in floors)
+    remainders = [Fraction(rest, share.denominator) for (_, rest), share in zip(parts, shares, strict=True)]
     order = sorted(range(len(shares)), key=lambda index: (-remainders[index], index))
-    for index in order[: total_units - sum(floors)]:
+    for index in order[:missing]:
         floors[index] += 1
     return tuple(in_places(units, places) for units in floors)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from services.scoring.domain.exact import HUNDRED, clamp, in_places, mean, rounded_units, scale
+from services.scoring.domain.exact import HUNDRED, clamp, in_places, mean, rounded_units
 from services.scoring.domain.explanation import Explanation, Part, explain
 from services.scoring.domain.form import Form, Inputs, Kind, Rounding, Rules, Section
 from services.scoring.domain.judge import Judged, RelationMean, judge
@@ -197,11 +197,13 @@ def _reference(section: Section, judged: dict[str, Judged]) -> Part:
 
 
 def _half_even(value: Fraction, places: int) -> int:
-    return round(value * scale(places))
+    unit: int = 10**places
+    return round(value * unit)
 
 
 def _down(value: Fraction, places: int) -> int:
-    return math.floor(value * scale(places))
+    unit: int = 10**places
+    return math.floor(value * unit)
 
 
 ROUNDINGS: dict[Rounding, Callable[[Fraction, int], int]] = {

@@ -44,6 +44,10 @@ AMEND = text(
 )
 
 
+# Lists and exports do without: it is most of a row.
+WITHOUT_EXPLANATION = tuple(column for column in result.c if column is not result.c.explanation)
+
+
 class ResultStore:
     """Results of one tenant."""
 
@@ -60,7 +64,8 @@ class ResultStore:
         else:
             wanted = and_(result.c.participant_id == participant_id, result.c.latest)
             wanted = and_(wanted, result.c.cycle_id == cycle_id) if cycle_id else wanted
-        row = (await self._connection.execute(self._select().where(wanted).limit(1))).one_or_none()
+        found = await self._connection.execute(self._select(with_explanation=True).where(wanted).limit(1))
+        row = found.one_or_none()
         return None if row is None else _result(row, with_explanation=True)
 
     async def lock_latest(self, cycle_id: UUID, participant_id: UUID) -> Result | None:
@@ -171,12 +176,13 @@ class ResultStore:
         }
         return (await self._connection.execute(statement, values)).rowcount
 
-    def _select(self) -> Select[Any]:
+    def _select(self, *, with_explanation: bool = False) -> Select[Any]:
         visible_since = func.coalesce(result.c.released_at, release.c.released_at).label("visible_since")
         joined = result.outerjoin(
             release, and_(release.c.tenant_id == result.c.tenant_id, release.c.cycle_id == result.c.cycle_id)
         )
-        return select(result, visible_since).select_from(joined).where(result.c.tenant_id == self._tenant_id)
+        columns = result.c if with_explanation else WITHOUT_EXPLANATION
+        return select(*columns, visible_since).select_from(joined).where(result.c.tenant_id == self._tenant_id)
 
 
 def _filter(wanted: ResultFilter) -> ColumnElement[bool]:
