@@ -6,11 +6,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from protos.eventlog.v1 import eventlog_pb2_grpc
 from protos.people.v1 import people_pb2_grpc
-from protos.reviews.v1 import clockwork_pb2_grpc, cycles_pb2_grpc, tasks_pb2_grpc, templates_pb2_grpc
+from protos.reviews.v1 import (
+    clockwork_pb2_grpc,
+    cycles_pb2_grpc,
+    outcomes_pb2_grpc,
+    tasks_pb2_grpc,
+    templates_pb2_grpc,
+)
 from protos.scoring.v1 import scoring_pb2_grpc
 from services.reviews.clients import PeopleClient, ScoringClient
+from services.reviews.consumers import HANDLERS
 from services.reviews.policy import RPC_ACCESS
-from services.reviews.servicer import ClockworkServicer, CycleServicer, TasksServicer, TemplateServicer
+from services.reviews.servicer import (
+    ClockworkServicer,
+    CycleServicer,
+    OutcomeServicer,
+    TasksServicer,
+    TemplateServicer,
+)
 from services.reviews.settings import ReviewsSettings
 from services.reviews.store import ReviewsWork
 from services.reviews.store.submit import Submissions
@@ -21,7 +34,7 @@ from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Origin, Runner, upgrade
 from services.runtime.errors import DeniedError
-from services.runtime.eventlog import EventLogServicer, Wake
+from services.runtime.eventlog import Consumer, EventLogServicer, Wake
 from services.runtime.identity import Principal, TokenSigner
 from services.runtime.serve import RequestRules, Service, open_channel, run, serve
 from services.runtime.settings import owner_database_url
@@ -64,6 +77,7 @@ def compose(database: Database, wake: Wake, people: PeopleClient, scoring: Scori
             (templates_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(runner, scoring)),
             (cycles_pb2_grpc.add_CycleServiceServicer_to_server, CycleServicer(runner, definer, preflight, scheduler)),
             (tasks_pb2_grpc.add_TaskServiceServicer_to_server, tasks),
+            (outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server, OutcomeServicer(runner, people)),
             (clockwork_pb2_grpc.add_ClockworkServiceServicer_to_server, ClockworkServicer(runner, scheduler)),
             (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
         ),
@@ -86,8 +100,21 @@ async def main() -> None:
         PeopleClient(people_pb2_grpc.PeopleServiceStub(people), signer),
         ScoringClient(scoring_pb2_grpc.ScoringServiceStub(scoring), signer),
     )
+    consumer = Consumer(
+        "reviews",
+        database,
+        {
+            "people": eventlog_pb2_grpc.EventLogServiceStub(people),
+            "scoring": eventlog_pb2_grpc.EventLogServiceStub(scoring),
+        },
+        HANDLERS,
+        ReviewsWork,
+        signer=signer,
+        wake=wake,
+        poll_seconds=settings.event_poll_seconds,
+    )
     try:
-        await serve(settings, service, database=database, background=[Sealer(database).run])
+        await serve(settings, service, database=database, background=[Sealer(database).run, consumer.run])
     finally:
         await wake.close()
         await people.close()

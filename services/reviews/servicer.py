@@ -3,6 +3,7 @@
 from services.reviews.servicers.actuals import ActualServicer
 from services.reviews.servicers.clockwork import ClockworkServicer
 from services.reviews.servicers.cycles import CycleServicer
+from services.reviews.servicers.outcomes import OutcomeServicer
 from services.reviews.servicers.tasks import TaskServicer
 from services.reviews.servicers.templates import TemplateServicer
 
@@ -11,4 +12,4 @@ class TasksServicer(TaskServicer, ActualServicer):
     """TaskService: what people owe, and the actual values that providers supply."""
 
 
-__all__ = ["ClockworkServicer", "CycleServicer", "TasksServicer", "TemplateServicer"]
+__all__ = ["ClockworkServicer", "CycleServicer", "OutcomeServicer", "TasksServicer", "TemplateServicer"]

@@ -1,0 +1,43 @@
+"""What reviews does about events of people and scoring: convert, use case; the cursor moves in the same transaction."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from services.reviews.convert import events
+from services.reviews.store import ReviewsWork
+from services.reviews.usecases.follow_people import change_calendar, hand_over_tasks
+from services.reviews.usecases.follow_scoring import follow_amendment, follow_session
+from services.runtime.eventlog import Event
+
+
+async def on_employee_departed(work: ReviewsWork, event: Event) -> None:
+    """What a leaver owes goes to their manager, with the drafts."""
+    await hand_over_tasks(work, events.departed(event))
+
+
+async def on_calendar_changed(work: ReviewsWork, event: Event) -> None:
+    """Dates of cycles under way that have not passed follow the calendar."""
+    await change_calendar(work, events.changed_days(event))
+
+
+async def on_session_committed(work: ReviewsWork, event: Event) -> None:
+    """The facilitator's task is done."""
+    await follow_session(work, events.session_moved(event, committed=True))
+
+
+async def on_session_reopened(work: ReviewsWork, event: Event) -> None:
+    """The facilitator owes the session again."""
+    await follow_session(work, events.session_moved(event, committed=False))
+
+
+async def on_result_amended(work: ReviewsWork, event: Event) -> None:
+    """The appeal is done, and the new version waits to be acknowledged."""
+    await follow_amendment(work, events.result_amended(event))
+
+
+HANDLERS: Mapping[str, Callable[[ReviewsWork, Event], Awaitable[None]]] = {
+    "people.employee_departed": on_employee_departed,
+    "people.calendar_changed": on_calendar_changed,
+    "scoring.session_committed": on_session_committed,
+    "scoring.session_reopened": on_session_reopened,
+    "scoring.result_amended": on_result_amended,
+}
