@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from protos.reviews.v1 import cycles_pb2, tasks_pb2, templates_pb2
-from services.reviews.__main__ import reading
+from services.reviews.__main__ import opening
 from services.reviews.convert import actuals as convert_actuals
 from services.reviews.convert import cycle_definition as convert_cycles
 from services.reviews.convert import templates as convert_templates
@@ -29,6 +29,7 @@ from services.reviews.usecases import actuals, templates
 from services.reviews.usecases.cycle_definition import CycleDefiner, DefinedCycle, create_cycle
 from services.reviews.usecases.enrol import EnrolPage, FinishEnrolment, enrol_page, finish_enrolment
 from services.reviews.usecases.preflight import Preflight, Validated, validate_cycle
+from services.reviews.usecases.readings import get_scoring_rules
 from services.runtime.database import Database
 from services.runtime.identity import Grant, Principal
 from tests.reviews.companies import Company, CompiledHere
@@ -43,7 +44,7 @@ class Desk:
         self.world = World(database, owner=OWNER)
         self.company = Company()
         self.formulas = CompiledHere()
-        self.reading = reading(database)
+        self.reading = opening(database)
 
     async def apply(self, source: str, *, publish: bool = True, etag: str = "") -> templates.Applied:
         request = templates_pb2.ApplyTemplateRequest(source=source, publish=publish, etag=etag)
@@ -266,6 +267,29 @@ async def test_overrides_and_a_start_move_the_windows(desk: Desk) -> None:
     assert stages["open"].open_at == start
     assert stages["self_review"].due_at == datetime(2027, 1, 6, 1, 0, 5, tzinfo=UTC)
     assert stages["self_review"].definition.reminders == ()
+
+
+async def test_people_whom_a_template_names_by_code_are_ids_in_the_cycle(desk: Desk) -> None:
+    named = KPI.replace("facilitator: owner", "facilitator: E000002").replace(
+        "data_provider: hr", "data_provider: E000003"
+    )
+    await desk.apply(named.replace("    length: 40 seconds", "    escalation: {to: E000004}\n    length: 40 seconds"))
+    defined = await desk.create(forms=[])
+    stages = {stage.key: stage.definition for stage in defined.stages}
+    assert stages["calibration"].facilitator == str(desk.company.id_of("E000002"))
+    escalation = stages["manager_review"].escalation
+    assert escalation is not None
+    assert escalation.to == str(desk.company.id_of("E000004"))
+    assert defined.cycle.forms[0].providers["performance/collection"] == str(desk.company.id_of("E000003"))
+    assert (await desk.validate()).report.errors == ()
+    rules = await desk.world.run(get_scoring_rules, desk.world.cycle_id)
+    assert rules.template["calibration"]["facilitator"] == str(desk.company.id_of("E000002"))
+
+
+async def test_unknown_people_in_a_template_are_named(desk: Desk) -> None:
+    await desk.apply(KPI.replace("facilitator: owner", "facilitator: E999999"))
+    with pytest.raises(CycleDefinitionInvalid, match="E999999 is not known"):
+        await desk.create(forms=[])
 
 
 SAMPLE_CYCLES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(SAMPLES.glob("cycle-*.yaml"))}

@@ -1,13 +1,13 @@
 """What scoring and notify read of a cycle, page by page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from services.reviews.domain.bulk import CHUNK, NOBODY
 from services.reviews.domain.errors import TemplateNotFound
-from services.reviews.domain.model import Cycle, Form, Stage, TemplateVersion
+from services.reviews.domain.model import Cycle, Form, Stage, StageKind, TemplateVersion
 from services.reviews.domain.reading import Recipient, ScoringInput, ScoringRules, scoring_rules
 from services.reviews.domain.template_reader import read_template
 from services.reviews.usecases.ports import NeedsCycles
@@ -81,7 +81,12 @@ async def get_scoring_rules(work: NeedsTemplates, cycle_id: UUID) -> ScoringRule
     if version is None:
         raise TemplateNotFound("the cycle's template is gone")
     forms = await work.templates.forms({rule.form_id for rule in cycle.forms})
-    return ScoringRules(cycle, scoring_rules(read_template(version.body)), forms)
+    body = read_template(version.body)
+    stages = await work.stages.of_cycle(cycle_id)
+    calibrations = (stage.definition for stage in stages if stage.kind is StageKind.CALIBRATION)
+    # The stage has the employee's id where the template has a code.
+    facilitator = next((calibration.facilitator for calibration in calibrations), body.facilitator)
+    return ScoringRules(cycle, scoring_rules(replace(body, facilitator=facilitator)), forms)
 
 
 async def list_recipients(work: NeedsReadings, command: PageRecipients) -> RecipientsPage:
