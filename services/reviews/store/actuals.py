@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, literal, null, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, and_, literal, null, or_, select, text, true, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -95,14 +95,12 @@ class ActualStore:
         self, actor: Principal, cycle_id: UUID, participant_id: UUID | None, missing: bool, after: Any, size: int
     ) -> list[tuple[Actual, str]]:
         """Values with their participant's code, missing ones included, as far as the caller may see them."""
-        latest = _latest_query(self._tenant_id).where(actual.c.cycle_id == cycle_id).subquery("latest")
+        latest = _newest_of(provider)
         query = (
             select(provider, participant.c.code, *[latest.c[name].label(f"a_{name}") for name in KEPT])
             .join(participant, _same_participant(provider))
             .join(cycle, and_(cycle.c.tenant_id == provider.c.tenant_id, cycle.c.id == provider.c.cycle_id))
-            .outerjoin(
-                latest, and_(latest.c.participant_id == provider.c.participant_id, latest.c.item == provider.c.item)
-            )
+            .outerjoin(latest, true())
             .where(provider.c.tenant_id == self._tenant_id, provider.c.cycle_id == cycle_id)
             .where(where(actor, "actual.see", _columns(provider.c.provider_id)))
             .order_by(provider.c.participant_id, provider.c.item)
@@ -150,6 +148,21 @@ def _latest_query(tenant_id: UUID) -> Any:
         .ext(distinct_on(actual.c.participant_id, actual.c.item))
         .where(actual.c.tenant_id == tenant_id)
         .order_by(actual.c.participant_id, actual.c.item, actual.c.version.desc())
+    )
+
+
+def _newest_of(row: Any) -> Any:
+    """The newest version of one row's value: looked up by key for each row of a page, not for the whole cycle."""
+    return (
+        select(*[actual.c[name] for name in KEPT])
+        .where(
+            actual.c.tenant_id == row.c.tenant_id,
+            actual.c.participant_id == row.c.participant_id,
+            actual.c.item == row.c.item,
+        )
+        .order_by(actual.c.version.desc())
+        .limit(1)
+        .lateral("latest")
     )
 
 
