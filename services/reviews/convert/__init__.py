@@ -1,0 +1,1 @@
+"""Proto ↔ domain, pure and total; one module a topic."""

@@ -1,0 +1,1 @@
+"""The RPCs of reviews, one module a topic."""
