@@ -1,77 +1,41 @@
-"""An uploaded CSV or XLSX file as rows of text cells."""
+"""An uploaded CSV or XLSX file of actual values as rows of text cells."""
 
-import csv
-import io
-import zipfile
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-
-import python_calamine
+from collections.abc import Iterable
 
 from services.reviews.domain.errors import ActualsFileInvalid
 from services.reviews.usecases.actuals import SheetOfActuals
+from services.runtime.sheets import SheetFault
+from services.runtime.sheets import read_sheet as read_file
 
-LARGEST_FILE = 64 * 1024 * 1024
-LARGEST_UNPACKED = 512 * 1024 * 1024
-MOST_ROWS = 200_000
 MOST_COLUMNS = 1_000
-ENCODINGS = ("utf-8-sig", "gb18030")
-UNREADABLE = (
-    python_calamine.CalamineError,
-    zipfile.BadZipFile,
-    ValueError,
-    IndexError,
-    NotImplementedError,
-    OSError,
-)
+FORMATS = ("csv", "xlsx")
+FAULTS = {
+    "FILE_EMPTY": "the file has no rows",
+    "FILE_TOO_LARGE": "the file is larger than {limit}",
+    "FILE_ENCODING": "the file is neither UTF-8 nor GB18030",
+    "NOT_XLSX": "the file is not an XLSX workbook",
+    "TOO_MANY_ROWS": "the file has more than {limit} rows",
+    "BAD_QUOTING": "a quotation mark is not closed",
+}
 
 
 def read_sheet(content: bytes, file_format: str) -> SheetOfActuals:
     """Header and rows with their line numbers, the header being 1; ActualsFileInvalid says why a file is none."""
-    if file_format not in ("csv", "xlsx"):
+    if file_format not in FORMATS:
         raise ActualsFileInvalid("format is csv or xlsx", field="format")
-    if not content or len(content) > LARGEST_FILE:
-        raise ActualsFileInvalid("the file is empty or larger than 64 MiB", field="content")
-    rows = _workbook_rows(content) if file_format == "xlsx" else _csv_rows(content)
-    if not rows:
-        raise ActualsFileInvalid("the file has no header", field="content")
-    if len(rows) > MOST_ROWS or len(rows[0]) > MOST_COLUMNS:
-        raise ActualsFileInvalid(f"at most {MOST_ROWS} rows and {MOST_COLUMNS} columns", field="content")
-    numbered = ((number, tuple(cells)) for number, cells in enumerate(rows[1:], start=2))
-    return SheetOfActuals(tuple(rows[0]), tuple((number, cells) for number, cells in numbered if any(cells)))
+    sheet = read_file(content, workbook=file_format == "xlsx")
+    if sheet.faults:
+        raise ActualsFileInvalid(_words(sheet.faults[0]), field="content", meta={"code": sheet.faults[0].code})
+    if len(sheet.header) > MOST_COLUMNS:
+        raise ActualsFileInvalid(f"the file has more than {MOST_COLUMNS} columns", field="content")
+    return SheetOfActuals(_readable(sheet.header), tuple((line.number, _readable(line.cells)) for line in sheet.lines))
 
 
-def _workbook_rows(content: bytes) -> list[Sequence[str]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_UNPACKED:
-                raise ActualsFileInvalid("the workbook unpacks to more than 512 MiB", field="content")
-        workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        rows: Iterable[Sequence[object]] = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
-    except UNREADABLE as problem:
-        raise ActualsFileInvalid("the file is not an XLSX workbook", field="content") from problem
-    return [[_cell(cell) for cell in row] for row in rows]
+def _readable(cells: Iterable[str]) -> tuple[str, ...]:
+    """Cells without what no database stores: damaged bytes and NUL become question marks."""
+    return tuple(cell.encode("utf-8", "replace").decode().replace("\x00", "?").strip() for cell in cells)
 
 
-def _csv_rows(content: bytes) -> list[Sequence[str]]:
-    for encoding in ENCODINGS:
-        try:
-            text = content.decode(encoding)
-            return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
-        except UnicodeDecodeError:
-            continue
-        except csv.Error as problem:
-            raise ActualsFileInvalid(f"the file is not CSV: {problem}", field="content") from problem
-    raise ActualsFileInvalid("the file is neither UTF-8 nor GB18030", field="content")
-
-
-def _cell(cell: object) -> str:
-    """A cell as its writer saw it: a whole number without a decimal point, a fraction in its shortest form."""
-    if isinstance(cell, bool):
-        return "1" if cell else "0"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else format(Decimal(repr(cell)), "f")
-    if isinstance(cell, datetime | date):
-        return cell.isoformat()
-    return str(cell).strip()
+def _words(fault: SheetFault) -> str:
+    at = f"line {fault.line}: " if fault.line else ""
+    return at + FAULTS.get(fault.code, fault.code).format(limit=fault.limit)

@@ -129,7 +129,7 @@ async def _put(work: NeedsActuals, command: PutActuals, *, dry_run: bool) -> Put
     now = await work.now() + cycle.clock_offset
     await work.actuals.lock(cycle.id)
     ids = [entry.participant_id for entry in command.entries if entry.participant_id]
-    codes = [entry.code for entry in command.entries if entry.code]
+    codes = [entry.code for entry in command.entries if entry.code and "\x00" not in entry.code]
     targets = await work.actuals.targets(work.principal, cycle.id, ids, codes)
     rules = await _rules(work, cycle, stage, now, command.reason)
     accepted, failures, unchanged = judge(command.entries, targets, rules)
