@@ -74,7 +74,8 @@ async def test_people_who_cannot_take_part_are_rows_with_reasons(world: World) -
     people = [*CREW, member(8, [], problem=1), member(9, [9], problem=2)]
     await world.launch(spine(), people)
     rows = await world.rows(
-        "SELECT code, state, findings FROM participant WHERE tenant_id = :tenant_id AND state <> 'enrolled' ORDER BY code"
+        "SELECT code, state, findings FROM participant WHERE tenant_id = :tenant_id AND state <> 'enrolled'"
+        " ORDER BY code"
     )
     assert rows == [
         ("E000001", "exempt", ["ROOT_OF_REPORTING_TREE"]),

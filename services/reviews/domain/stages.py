@@ -5,12 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.reviews.domain.calendar import Calendar
-from services.reviews.domain.due import reminder_instant
+from services.reviews.domain.due import Action, ActionKind, reminder_instant
 from services.reviews.domain.errors import NotLater, StageStateInvalid
 from services.reviews.domain.model import (
     ENDED_STAGE_STATES,
     ESCALATION,
-    LIVE_STAGE_STATES,
     Mark,
     Span,
     Stage,
@@ -168,8 +167,25 @@ def block(stage: Stage, reason: str, at: datetime) -> Stage:
     return replace(stage, blocked_reason=reason, blocked_since=at if reason else None, version=stage.version + 1)
 
 
-def is_live(stage: Stage) -> bool:
-    return stage.state in LIVE_STAGE_STATES
+def take_step(action: Action, now: datetime, calendar: Calendar) -> Stage:
+    """The stage after one of the steps that `due_actions` leaves to reviews itself; ValueError for any other."""
+    stage, at = action.stage, action.at or now
+    if stage is None:
+        raise ValueError("this action concerns no stage")
+    match action.kind:
+        case ActionKind.BEGIN_OPENING:
+            return begin_opening(stage, at, calendar)
+        case ActionKind.CLOSE:
+            return close(stage, at, early=action.early)
+        case ActionKind.EXTEND_ONCE:
+            return extend_once(stage, calendar)
+        case ActionKind.BEGIN_SETTLING:
+            return begin_settling(stage)
+        case ActionKind.FINISH_STAGE:
+            return finish(stage, at)
+        case ActionKind.MARK_REMINDER | ActionKind.MARK_ESCALATION:
+            return mark_due(stage, action.ordinal, at)
+    raise ValueError(f"{action.kind} is not a step of reviews itself")
 
 
 def _step(stage: Stage) -> Stage:

@@ -76,9 +76,7 @@ class OverviewStore:
         """What was done to the cycle and its stages, in order; the clock's doings have no actor."""
         keys = {"tenant_id": self._tenant_id, "cycle_id": cycle_id, "stages": list(stages)}
         return [
-            TimelineEntry(
-                row.create_time, row.action, row.stage, actor_id=row.actor if row.actor_kind == "user" else ""
-            )
+            TimelineEntry(row.create_time, row.action, row.stage, actor_id=row.actor)
             for row in await self._connection.execute(HISTORY, keys)
         ]
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.reviews.domain import stages as step
 from services.reviews.domain.due import FOR_THE_WORKER, Action, ActionKind, Facts, due_actions
 from services.reviews.domain.errors import ReviewsError
 from services.reviews.domain.model import ENDED_STAGE_STATES, Cycle, CycleState, Stage, StageState
+from services.reviews.domain.stages import take_step
 from services.reviews.usecases.clock import cycle_now
 from services.reviews.usecases.ports import NeedsFacts
 from services.reviews.usecases.telling import tell_of_cycle, tell_of_stage
@@ -71,7 +71,7 @@ async def _take_steps(
                 cycle = await _finish_cycle(work, cycle, now)
             elif action.stage.id not in changed:  # a second step is decided again, by the rows as they then are
                 changed.add(action.stage.id)
-                stage = _applied(action, now, facts)
+                stage = take_step(action, now, facts.calendar)
                 await work.stages.save(stage)
                 await _tell(work, action, stage)
                 closed = closed or stage.state is StageState.CLOSED
@@ -81,24 +81,6 @@ async def _take_steps(
 async def _facts(work: NeedsFacts, cycle: Cycle, stages: list[Stage]) -> Facts:
     canceled = cycle.state is CycleState.CANCELED
     return Facts(await work.cycles.calendar(cycle), await work.facts.of_stages(stages, all_stages=canceled))
-
-
-def _applied(action: Action, now: datetime, facts: Facts) -> Stage:
-    stage, at = action.stage, action.at or now
-    assert stage is not None  # noqa: S101 - actions without a stage were taken out before
-    match action.kind:
-        case ActionKind.BEGIN_OPENING:
-            return step.begin_opening(stage, at, facts.calendar)
-        case ActionKind.CLOSE:
-            return step.close(stage, at, early=action.early)
-        case ActionKind.EXTEND_ONCE:
-            return step.extend_once(stage, facts.calendar)
-        case ActionKind.BEGIN_SETTLING:
-            return step.begin_settling(stage)
-        case ActionKind.FINISH_STAGE:
-            return step.finish(stage, at)
-        case _:
-            return step.mark_due(stage, action.ordinal, at)
 
 
 async def _tell(work: NeedsFacts, action: Action, stage: Stage) -> None:
