@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reviews.domain.model import CycleDay, Task
+from services.reviews.domain.model import OWED_TASK_STATES, CycleDay, Task
 from services.reviews.store.tasks import TASK_FIELDS, task_of
 from services.reviews.usecases.follow_people import LiveCycle
 
@@ -31,18 +31,17 @@ CHANGE_DAYS = text(
 # A session's task has no answers: its submission_version remembers the newest event of the session that was followed.
 MOVE_SESSION = text(
     f"""
-    UPDATE task SET submission_version = :version, version = version + 1, update_time = clock_timestamp(),
-        state = CASE WHEN :committed THEN 'accepted' ELSE 'open' END,
-        ended_at = CASE WHEN :committed THEN clock_timestamp() + c.clock_offset END,
-        submitted_at = CASE WHEN :committed THEN clock_timestamp() + c.clock_offset END
+    UPDATE task SET submission_version = CAST(:seen AS integer), version = task.version + 1, state = :state,
+        ended_at = CASE WHEN :state = 'accepted' THEN clock_timestamp() + c.clock_offset END,
+        submitted_at = CASE WHEN :state = 'accepted' THEN clock_timestamp() + c.clock_offset END,
+        update_time = clock_timestamp()
     FROM cycle c
     WHERE task.tenant_id = :tenant_id AND task.reference_id = :session_id AND task.kind = 'calibration'
-        AND c.tenant_id = task.tenant_id AND c.id = task.cycle_id AND task.submission_version < :version
-        AND task.state = ANY(CASE WHEN :committed THEN ARRAY['open', 'in_progress', 'returned', 'recalled']
-                             ELSE ARRAY['accepted', 'open'] END)
+        AND c.tenant_id = task.tenant_id AND c.id = task.cycle_id
+        AND task.submission_version < CAST(:seen AS integer) AND task.state = ANY(:before)
     RETURNING {", ".join(f"task.{name}" for name in TASK_FIELDS)}
     """  # noqa: S608 - built from constants of ours
-).bindparams(bindparam("committed"))
+)
 
 
 class UnderwayStore:
@@ -68,6 +67,7 @@ class UnderwayStore:
 
     async def move_session(self, session_id: UUID, version: int, *, committed: bool) -> list[Task]:
         """End or open the tasks of a calibration session, unless a newer event has been followed; return them."""
-        parameters = {"session_id": session_id, "version": version, "committed": committed}
+        state, before = ("accepted", sorted(OWED_TASK_STATES)) if committed else ("open", ["accepted", "open"])
+        parameters = {"session_id": session_id, "seen": version, "state": state, "before": before}
         rows = await self._connection.execute(MOVE_SESSION, {"tenant_id": self._tenant_id, **parameters})
         return [task_of(row) for row in rows.mappings()]
