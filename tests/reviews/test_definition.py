@@ -1,5 +1,6 @@
 """Templates, cycles and actuals on a real database: from YAML to forms, stages, findings and values."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -169,6 +170,13 @@ async def test_a_copy_is_a_draft_and_shares_the_form_only_when_it_is_equal(desk:
     assert copied.template.published_version == 0
 
 
+async def test_two_who_apply_a_new_template_at_once_make_one(desk: Desk) -> None:
+    source = MBO.replace("name: 支持岗MBO", "name: Both at once", 1)
+    first, second = await asyncio.gather(desk.apply(source), desk.apply(source))
+    assert first.template.id == second.template.id
+    assert {first.version.version, second.version.version} == {1}
+
+
 async def test_an_etag_guards_a_template(desk: Desk) -> None:
     with pytest.raises(EtagMismatch):
         await desk.apply(KPI, etag="77")
@@ -191,7 +199,8 @@ async def test_a_cycle_is_created_checked_and_its_people_get_their_forms(desk: D
     async with desk.world.work() as work:
         calendar = await work.cycles.calendar(defined.cycle)
         assert len(calendar.days) > 100
-        assert (await work.connection.execute(select(form.c.id).where(form.c.tenant_id == work.tenant_id))).all()
+        forms_of_tenant = select(form.c.id).where(form.c.tenant_id == work.tenant_id)
+        assert len((await work.connection.execute(forms_of_tenant)).all()) == 3, "one row a form, whoever gets it"
     validated = await desk.validate()
     assert validated.report.findings == ()
     assert validated.cycle.state is CycleState.VALIDATED

@@ -9,6 +9,7 @@ from typing import Any
 from protos.reviews.v1 import cycles_pb2
 from services.reviews.convert.cycle_messages import CYCLE_STATES, cycle_message
 from services.reviews.convert.template_schema import override_findings
+from services.reviews.convert.template_source import storable_text
 from services.reviews.convert.templates import finding_messages, read_id
 from services.reviews.domain.cycle_definition import WrittenPopulation, WrittenRule
 from services.reviews.domain.errors import CycleDefinitionInvalid
@@ -131,6 +132,8 @@ def _overrides(written: str) -> tuple[dict[str, Any], tuple[Finding, ...]]:
         document = json.loads(written, parse_float=Decimal, parse_constant=str)
     except (ValueError, RecursionError) as problem:
         return {}, (error("OVERRIDE_INVALID", "/overrides", stage="the cycle", problem=str(problem)),)
+    if not storable_text(json.dumps(document, default=str, ensure_ascii=False)):
+        return {}, (error("CHARACTER_NOT_ALLOWED", "/overrides"),)
     found = tuple(finding.below("/overrides") for finding in override_findings(document))
     return ({}, found) if found else (storable(document), ())
 

@@ -73,12 +73,17 @@ class _Reader:
             }
         if isinstance(node, SequenceNode):
             return [self.plain(item, pointer_to(pointer, index), depth + 1) for index, item in enumerate(node.value)]
-        return _scalar(node) if isinstance(node, ScalarNode) else None
+        if not isinstance(node, ScalarNode):
+            return None
+        if not storable_text(node.value):
+            self.findings.append(replace(error("CHARACTER_NOT_ALLOWED", pointer), line=node.start_mark.line + 1))
+            return None
+        return _scalar(node)
 
     def _pairs(self, node: MappingNode, pointer: str) -> Iterator[tuple[str, Node]]:
         seen: dict[str, int] = {}
         for key_node, value in node.value:
-            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
+            key = str(key_node.value) if isinstance(key_node, ScalarNode) and storable_text(key_node.value) else "?"
             line = key_node.start_mark.line + 1
             if key in seen:
                 twice = error("KEY_WRITTEN_TWICE", pointer_to(pointer, key), key=key, first=seen[key])
@@ -91,6 +96,11 @@ class _Reader:
     def _too_deep(self) -> None:
         if not any(finding.code == "TOO_LARGE" for finding in self.findings):
             self.findings.append(error("TOO_LARGE", limit=LARGEST_SOURCE // 1024))
+
+
+def storable_text(text: str) -> bool:
+    """Whether a database can keep the text: neither NUL nor half a character occurs in it."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _scalar(node: ScalarNode) -> object:

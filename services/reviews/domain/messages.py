@@ -61,6 +61,10 @@ CATALOGUE: Mapping[str, tuple[Pair, Pair]] = {
         ("{key} is written twice; the first one is on line {first}", "keep one of them"),
         ("{key} 重复出现，首次出现在第 {first} 行", "请只保留一处"),
     ),
+    "CHARACTER_NOT_ALLOWED": (
+        ("a text contains a character that cannot be stored", "remove NUL and half surrogate pairs"),
+        ("文字中包含无法保存的字符", "请删除 NUL 和不完整的字符"),
+    ),
     # the schema
     "WRONG_TYPE": (
         ("{field} is {found}", "write {wanted}"),
