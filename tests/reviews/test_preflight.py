@@ -171,6 +171,16 @@ FAULTS: dict[str, tuple[Facts, str, Severity]] = {
         Severity.WARNING,
     ),
     "group too small": (lambda: good(members=population(12)), "GROUP_BELOW_MINIMUM", Severity.WARNING),
+    "relation not asked": (
+        lambda: good(QUARTER, (MBO.replace("manager: 100", "manager: 70\n  peer: 30"), {})),
+        "RELATION_NOT_ASKED",
+        Severity.WARNING,
+    ),
+    "quorum": (
+        lambda: good(QUARTER, (MBO + "anonymity: {manager: anonymous_to_employee}\n", {})),
+        "QUORUM_UNREACHABLE",
+        Severity.WARNING,
+    ),
     "overlap": (lambda: good(others=(OtherCycle(UUID(int=6), "Q3 again"),)), "SAME_KIND_OVERLAPS", Severity.WARNING),
 }
 
@@ -202,6 +212,7 @@ GOOD: dict[str, Facts] = {
         KPI.replace("kind: calibration", "kind: self_review").replace("kind: interview", "kind: acknowledgement"),
         edition="basic",
     ),
+    "anonymity of peers": lambda: good(KPI, (MBO + "anonymity: {peer: anonymous_to_employee}\n", {})),
     "own appeal owner": cycle_with(appeal_owner_id=UUID(int=2)),
     "named facilitator": edited("facilitator: owner", f"facilitator: {UUID(int=2)}"),
     "named provider": edited("data_provider: hr", f"data_provider: {UUID(int=2)}"),

@@ -256,6 +256,10 @@ CATALOGUE: Mapping[str, tuple[Pair, Pair]] = {
         ("{relation} carries weight, but no stage of kind {kind} asks them", "add the stage or set the weight to 0"),
         ("{relation} 有权重，但流程中没有 {kind} 环节", "请补充该环节或把权重设为 0"),
     ),
+    "QUORUM_UNREACHABLE": (
+        ("{relation} is anonymous below {minimum} raters, but one person answers", "make it named, or set minimum: 1"),
+        ("{relation} 需至少 {minimum} 人才能匿名，但只有一人作答", "请改为实名，或设置 minimum: 1"),
+    ),
     # the cycle
     "NAME_MISSING": (("the cycle has no name", "give it a name"), ("周期没有名称", "请填写名称")),
     "PERIOD_INVALID": (

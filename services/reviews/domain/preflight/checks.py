@@ -19,6 +19,8 @@ LAUNCH_CHECKS: tuple[Check, ...] = (
     definition.templates_keep_their_rules,
     definition.formulas_compile,
     definition.forms_have_something_to_score,
+    definition.weighted_relations_are_asked,
+    definition.anonymity_can_be_kept,
     definition.process_can_finish,
     definition.edition_has_the_stages,
     definition.cycle_has_an_owner,

@@ -28,6 +28,14 @@ PROFESSIONAL = {StageKind.CALIBRATION, StageKind.INTERVIEW, StageKind.PEER_REVIE
 """Stage kinds that the basic edition does not have (product.md §2)."""
 
 
+ASKED_IN = {
+    "self": StageKind.SELF_REVIEW,
+    "manager": StageKind.MANAGER_REVIEW,
+    "skip": StageKind.MANAGER_REVIEW,
+}
+"""Relations in which one person answers, and where; all others answer in a peer review."""
+
+
 def names_and_period(facts: LaunchFacts) -> Iterator[Finding]:
     period = facts.cycle.period
     if not facts.cycle.name.strip():
@@ -39,13 +47,37 @@ def names_and_period(facts: LaunchFacts) -> Iterator[Finding]:
 def templates_keep_their_rules(facts: LaunchFacts) -> Iterator[Finding]:
     """Weights, grades, scales, targets and the rest, of the cycle's template and of every form's."""
     for finding in check_template(facts.template):
-        if finding.pointer.startswith("/process"):
-            continue  # looked at below, with the cycle's overrides
-        yield finding.below("/template")
+        if _is_the_forms_own(finding):
+            yield finding.below("/template")
     for index, form in enumerate(facts.forms):
         if form.body.document != facts.template.document:
-            findings = (finding for finding in check_template(form.body) if not finding.pointer.startswith("/process"))
+            findings = (finding for finding in check_template(form.body) if _is_the_forms_own(finding))
             yield from (finding.below(f"/forms/{index}/template") for finding in findings)
+
+
+def _is_the_forms_own(finding: Finding) -> bool:
+    """Not what depends on the process: that is the cycle's, with its overrides, and looked at below."""
+    return not finding.pointer.startswith("/process") and finding.code != "RELATION_NOT_ASKED"
+
+
+def weighted_relations_are_asked(facts: LaunchFacts) -> Iterator[Finding]:
+    """A relation with weight in a form that answers in no stage of this process is renormalised for everybody."""
+    kinds = {stage.kind for stage in facts.process}
+    for index, form in enumerate(facts.forms):
+        for relation, weight in form.body.raters.items():
+            kind = ASKED_IN.get(relation, StageKind.PEER_REVIEW)
+            if weight > 0 and kind not in kinds and facts.stages:
+                pointer = f"/forms/{index}/template/raters/{relation}"
+                yield warning("RELATION_NOT_ASKED", pointer, relation, relation=relation, kind=kind)
+
+
+def anonymity_can_be_kept(facts: LaunchFacts) -> Iterator[Finding]:
+    """A relation in which one person answers never reaches the k raters that anonymity asks for (product.md §2)."""
+    for index, form in enumerate(facts.forms):
+        for relation, rule in form.body.anonymity.items():
+            if relation in ASKED_IN and rule["mode"] != "named" and rule["minimum"] > 1:
+                pointer = f"/forms/{index}/template/anonymity/{relation}"
+                yield warning("QUORUM_UNREACHABLE", pointer, relation, relation=relation, minimum=rule["minimum"])
 
 
 def formulas_compile(facts: LaunchFacts) -> Iterator[Finding]:
