@@ -133,7 +133,7 @@ class Seed:
 
     async def participant(self, manager_id: UUID | None = None, **given: Any) -> tuple[UUID, UUID]:
         """(participant, employee)."""
-        row = {
+        row: dict[str, Any] = {
             "id": new_id(),
             "cycle_id": self.cycle_id,
             "employee_id": new_id(),
@@ -152,7 +152,7 @@ class Seed:
         state: TaskState = TaskState.OPEN,
         **given: Any,
     ) -> UUID:
-        row = {
+        row: dict[str, Any] = {
             "id": new_id(),
             "cycle_id": self.cycle_id,
             "stage_id": stage_id,
@@ -166,7 +166,7 @@ class Seed:
             "relation": {"self_review": "self", "manager_review": "manager", "peer_review": "peer"}.get(kind, ""),
         } | given
         await self.insert(tables.task, **row)
-        return row["id"]
+        return UUID(str(row["id"]))
 
     async def rows(self, sql: str, **parameters: Any) -> list[Any]:
         """Rows of this tenant, as the app role sees them."""

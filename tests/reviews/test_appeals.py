@@ -88,9 +88,8 @@ class Case:
         return self
 
     async def file(self, who: Principal | None = None, **given: Any) -> AppealView:
-        command = FileAppeal(
-            self.participant, **{"result_version": 1, "grounds": "the output was counted twice"} | given
-        )
+        body: dict[str, Any] = {"result_version": 1, "grounds": "the output was counted twice"}
+        command = FileAppeal(self.participant, **body | given)
         return await self.seed.do(who or self.employee, file_appeal, command)
 
     async def acknowledge(self, who: Principal | None = None, opinion: Opinion = Opinion.AGREE, **given: Any) -> Any:
@@ -98,8 +97,8 @@ class Case:
         return await self.seed.do(who or self.employee, acknowledge_result, command)
 
     async def decide(self, appeal: AppealView, *, amended: bool = True, **given: Any) -> AppealView:
-        outcome = {"score": Decimal("88.5"), "grade": "A", "evidence": PROOF} if amended else {}
-        command = DecideAppeal(appeal.appeal.id, amended, **{"reason": "checked", **outcome} | given)
+        outcome: dict[str, Any] = {"score": Decimal("88.5"), "grade": "A", "evidence": PROOF} if amended else {}
+        command = DecideAppeal(appeal.appeal.id, amended, **{"reason": "checked"} | outcome | given)
         return await self.seed.do(self.owner, decide_appeal, command)
 
     async def participant_row(self) -> Any:

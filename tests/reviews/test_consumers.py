@@ -68,7 +68,7 @@ async def test_a_leavers_tasks_go_with_their_drafts_to_the_manager(seed: Seed) -
     leaver, manager = new_id(), new_id()
     participant, employee = await seed.participant(leaver)
     stage = await seed.stage(StageKind.MANAGER_REVIEW)
-    about = {"participant_id": participant, "subject_id": employee}
+    about: dict[str, Any] = {"participant_id": participant, "subject_id": employee}
     draft = {"conduct/teamwork": {"value": "4"}}
     owed = await seed.task(stage, leaver, TaskKind.MANAGER_REVIEW, TaskState.IN_PROGRESS, draft=draft, **about)
     done = await seed.task(stage, leaver, TaskKind.MANAGER_REVIEW, TaskState.SUBMITTED, **about)
@@ -112,7 +112,7 @@ async def test_without_a_manager_in_the_event_the_snapshot_names_one(seed: Seed)
 
 async def test_what_only_the_leaver_could_do_is_withdrawn(seed: Seed) -> None:
     participant, leaver = await seed.participant(new_id())
-    about = {"participant_id": participant, "subject_id": leaver}
+    about: dict[str, Any] = {"participant_id": participant, "subject_id": leaver}
     own = await seed.task(await seed.stage(), leaver, TaskKind.SELF_REVIEW, draft={"a/b": {"text": "x"}}, **about)
     await depart(seed, leaver, new_id())
     row = await task_row(seed, own)
@@ -136,7 +136,7 @@ async def test_an_appeal_goes_to_somebody_who_may_decide_it(seed: Seed) -> None:
     participant, employee = await seed.participant(manager)
     stage = await seed.stage(StageKind.APPEALS)
     appeal = new_id()
-    about = {"participant_id": participant, "subject_id": employee, "reference_id": appeal}
+    about: dict[str, Any] = {"participant_id": participant, "subject_id": employee, "reference_id": appeal}
     task = await seed.task(stage, leaver, TaskKind.APPEAL, **about)
     filed = {"id": appeal, "cycle_id": seed.cycle_id, "participant_id": participant, "result_id": participant}
     await seed.insert(
@@ -191,11 +191,11 @@ async def test_a_changed_calendar_moves_what_is_planned_and_to_come(seed: Seed) 
     for _ in range(2):
         await follow(seed, "people.calendar_changed", holiday)
     windows = {row.id: (row.open_at, row.due_at) for row in await seed.rows("SELECT id, open_at, due_at FROM stage")}
-    day = timedelta(days=1)
-    assert windows[first] == (monday, monday + 3 * day)
-    assert windows[second] == (monday + 3 * day, monday + 7 * day)
-    assert windows[by_hand] == (monday + 3 * day, monday + 7 * day)
-    assert windows[past] == (monday, monday + 2 * day)
+    one = timedelta(days=1)
+    assert windows[first] == (monday, monday + 3 * one)
+    assert windows[second] == (monday + 3 * one, monday + 7 * one)
+    assert windows[by_hand] == (monday + 3 * one, monday + 7 * one)
+    assert windows[past] == (monday, monday + 2 * one)
     moved = await seed.rows("SELECT aggregate_id FROM event WHERE kind = 'reviews.stage_rescheduled'")
     assert {row.aggregate_id for row in moved} >= {first, second}
     assert past not in {row.aggregate_id for row in moved}

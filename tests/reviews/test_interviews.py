@@ -113,11 +113,12 @@ async def test_both_sides_see_it_before_anybody_has_touched_it(case: Case) -> No
 async def test_only_the_interviewer_sets_the_date_and_only_the_two_record(case: Case) -> None:
     with pytest.raises(SelfDealing):
         await case.seed.do(case.employee, schedule_interview, ScheduleInterview(case.id, AT))
-    for use_case, command in (
+    refused: list[tuple[Any, Any]] = [
         (schedule_interview, ScheduleInterview(case.id, AT)),
         (record_interview, RecordInterview(case.id, "x")),
         (sign_interview, SignInterview(case.id)),
-    ):
+    ]
+    for use_case, command in refused:
         with pytest.raises(Denied):
             await case.seed.do(case.hr, use_case, command)
 

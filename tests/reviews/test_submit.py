@@ -50,7 +50,7 @@ async def seed(database: Database) -> Seed:
 
 
 def command(task_id: UUID, stage_id: UUID, *answers: Answer, **given: Any) -> SubmitTask:
-    body = {
+    body: dict[str, Any] = {
         "request_id": str(new_id()),
         "request_hash": hashlib.sha256(repr((task_id, answers, given)).encode()).digest(),
         "version": 0,
@@ -347,7 +347,7 @@ async def close_stage(seed: Seed, stage_id: UUID) -> int:
         stages = StageStore(connection, seed.tenant_id)
         stage = await stages.lock(stage_id)
         await stages.save(close(stage, seed.now, early=False))
-        return (await connection.execute(text("SELECT count(*) FROM submission"))).scalar_one()
+        return int((await connection.execute(text("SELECT count(*) FROM submission"))).scalar_one())
 
 
 @pytest.mark.parametrize("trial", range(40))

@@ -72,7 +72,7 @@ class Case:
         assert self.manager.employee_id
         self.participant_id, employee_id = await seed.participant(self.manager.employee_id)
         self.employee = seed.person(employee_id)
-        about = {"participant_id": self.participant_id, "subject_id": employee_id}
+        about: dict[str, Any] = {"participant_id": self.participant_id, "subject_id": employee_id}
         self.self_stage = await seed.stage(StageKind.SELF_REVIEW, **stage)
         self.manager_stage = await seed.stage(StageKind.MANAGER_REVIEW, **stage)
         self.own = await seed.task(self.self_stage, employee_id, **about)
