@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from services.reviews import tables
 from services.reviews.domain.answers import Answer
 from services.reviews.domain.cycle_definition import References
 from services.reviews.domain.errors import (
@@ -310,6 +311,11 @@ async def test_hr_gives_a_task_away_with_its_draft(case: Case) -> None:
         await reassign(case, people, case.own, "E2")
     with pytest.raises(ReasonRequired):
         await reassign(case, people, case.peers, "E2", "")
+    sheet = await seed.task(case.self_stage, gone, TaskKind.DATA_ENTRY, form_id=None)
+    item = {"cycle_id": seed.cycle_id, "participant_id": case.participant_id, "item": "kpi/output"}
+    await seed.insert(tables.provider, provider_id=gone, **item)
+    await reassign(case, people, sheet, "E2")
+    assert [row.provider_id for row in await seed.rows("SELECT provider_id FROM provider")] == [other]
     assert "reviews.task_reassigned" in await case.told(case.rating)
 
 
@@ -363,3 +369,15 @@ async def test_a_partner_administers_only_their_own_department(case: Case) -> No
         "UPDATE participant SET department_path = ARRAY[CAST(:department AS uuid)] RETURNING id", department=department
     )
     assert await listed(case, partner, mine=False) == {case.own, case.rating, case.peers}
+
+
+async def test_a_delegate_sees_what_they_may_do_and_nothing_of_what_is_personal(case: Case) -> None:
+    assert case.employee.employee_id
+    delegate = case.seed.person(new_id(), on_behalf_of=case.manager.employee_id)
+    assert await listed(case, delegate) == {case.rating}
+    for_employee = case.seed.person(new_id(), on_behalf_of=case.employee.employee_id)
+    assert await listed(case, for_employee) == set()
+    with pytest.raises(TaskNotFound):
+        await case.seed.do(for_employee, get_task, GetTask(case.own))
+    with pytest.raises(TaskNotYours):
+        await case.seed.do(for_employee, save_task, SaveTask(case.own, 0, (RATED,)))

@@ -114,6 +114,10 @@ async def test_from_the_list_over_a_draft_to_a_submission_and_back(
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await me.tasks.SubmitTask(submit, **me.call)
     assert reason_of(refused.value) == "IDEMPOTENCY_KEY_REUSED"
+    submit.request_id = ""
+    with pytest.raises(grpc.aio.AioRpcError) as nameless:
+        await me.tasks.SubmitTask(submit, **me.call)
+    assert reason_of(nameless.value) == "REQUEST_ID_REQUIRED"
     recall = tasks_pb2.RecallTaskRequest(request_id="recall", task_id=task.id)
     assert (await me.tasks.RecallTask(recall, **me.call)).task.state == tasks_pb2.TASK_STATE_RECALLED
 

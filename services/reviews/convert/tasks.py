@@ -1,6 +1,5 @@
 """TaskService: proto ↔ domain."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -72,10 +71,10 @@ def save_task_reply(view: TaskView) -> tasks_pb2.SaveTaskResponse:
     return tasks_pb2.SaveTaskResponse(task=task_message(view))
 
 
-def submit_task(request: tasks_pb2.SubmitTaskRequest) -> SubmitTask:
+def submit_task(request: tasks_pb2.SubmitTaskRequest, request_hash: bytes) -> SubmitTask:
     return SubmitTask(
         request_id=request.request_id,
-        request_hash=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+        request_hash=request_hash,
         task_id=read_id(request.task_id, "task_id"),
         stage_id=read_id(request.stage_id, "stage_id"),
         version=request.version,

@@ -128,9 +128,12 @@ def of_kind(*kinds: TaskKind) -> Condition:
     return Condition(lambda _, row: row.kind in names, lambda _, columns: columns.kind.in_(names))
 
 
-ASSIGNEE = Condition(
+ACTING = Condition(
     lambda actor, row: acting_for(actor) is not None and row.assignee_id == acting_for(actor),
     lambda actor, columns: _same(columns.assignee_id, acting_for(actor)),
+)
+IN_PERSON = Condition(
+    lambda actor, _: actor.on_behalf_of is None, lambda actor, _: false() if actor.on_behalf_of else true()
 )
 SUBJECT = Condition(
     lambda actor, row: actor.employee_id is not None and row.subject_id == actor.employee_id,
@@ -141,6 +144,10 @@ LINE_MANAGER = Condition(
     lambda actor, columns: _within(columns.manager_chain, actor.employee_id) if actor.employee_id else false(),
 )
 CONFIDENTIAL = Condition(lambda _, row: row.confidential, lambda _, columns: columns.confidential)
+
+UNDELEGABLE = of_kind(TaskKind.SELF_REVIEW, TaskKind.GOAL_SETTING, TaskKind.ACKNOWLEDGEMENT)
+ASSIGNEE = ACTING & (IN_PERSON | ~UNDELEGABLE)
+"""Whose turn it is, or who acts for them where that is possible (product.md §2)."""
 
 HR = holder_of(*HR_ROLES) & ~(CONFIDENTIAL & SUBJECT)
 AUDITOR = holder_of("auditor")
@@ -171,7 +178,6 @@ RULES: Mapping[str, Condition] = {
     "interview.see": ASSIGNEE | SUBJECT | HR | AUDITOR,
     "interview.schedule": ASSIGNEE & ~SUBJECT,
     "interview.record": ASSIGNEE | SUBJECT,
-    "result.acknowledge": SUBJECT & ASSIGNEE,
 }
 
 

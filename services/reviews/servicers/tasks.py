@@ -6,11 +6,14 @@ from protos.reviews.v1 import tasks_pb2, tasks_pb2_grpc
 from services.reviews.convert import tasks as convert
 from services.reviews.convert.templates import page_size
 from services.reviews.store import ReviewsWork
+from services.reviews.store.submit import METHOD
 from services.reviews.usecases import task_answers, task_commands, task_reading
 from services.reviews.usecases.submit_task import Desks, FormCache, submit_task
+from services.reviews.usecases.task_commands import NO_TENANT
 from services.runtime import telemetry
 from services.runtime.database import Runner
 from services.runtime.database.runner import CallContext
+from services.runtime.idempotency import Key
 from services.runtime.identity import current_principal
 
 
@@ -40,9 +43,10 @@ class TaskServicer(tasks_pb2_grpc.TaskServiceServicer):
     async def SubmitTask(
         self, request: tasks_pb2.SubmitTaskRequest, context: CallContext
     ) -> tasks_pb2.SubmitTaskResponse:
-        command = convert.submit_task(request)
-        trace_id = telemetry.current_trace_id()
-        receipt = await submit_task(self._desks, self._forms, current_principal(), command, trace_id)
+        principal = current_principal()
+        key = Key(principal.tenant_id or NO_TENANT, principal.actor, METHOD, request.request_id, request)
+        command = convert.submit_task(request, key.request_hash)
+        receipt = await submit_task(self._desks, self._forms, principal, command, telemetry.current_trace_id())
         self._runner.announce()
         return convert.submit_task_reply(receipt)
 

@@ -65,8 +65,8 @@ WITH gate AS MATERIALIZED (
     RETURNING request_id
 ), changed AS (
     UPDATE task SET state = 'submitted', submission_version = task.submission_version + 1, submitted_at = v.at,
-        late = v.late, draft = '{}', draft_saved_at = NULL, blocked_reason = '', blocked_since = NULL,
-        version = task.version + 1, update_time = v.at
+        late = v.late, draft = '{}', draft_comment = '', draft_saved_at = NULL,
+        blocked_reason = '', blocked_since = NULL, version = task.version + 1, update_time = v.at
     FROM verdict v, kept WHERE task.tenant_id = $1 AND task.id = $6 AND v.code = 'OK'
     RETURNING task.submission_version, task.version
 ), stored AS (

@@ -37,7 +37,7 @@ from services.reviews.domain.model import (
     TaskState,
 )
 from services.reviews.policy import Columns, Facts, acting_for, where
-from services.reviews.tables import actual, cycle, form, participant, sign_off, stage, submission, task
+from services.reviews.tables import actual, cycle, form, participant, provider, sign_off, stage, submission, task
 from services.reviews.tables.registry import INSTANT
 from services.reviews.usecases.task_view import TaskFilter, TaskView
 from services.runtime.identity import Principal
@@ -223,6 +223,13 @@ class TaskStore:
         """Replace a rater in cycles under way, so that later stages ask the new one; nobody rates themselves."""
         parameters = {"tenant_id": self._tenant_id, "of": of, "to": to, "cycle_ids": list(cycle_ids)}
         await self._connection.execute(HAND_OVER_RATERS, parameters)
+
+    async def hand_over_sheets(self, cycle_ids: Iterable[UUID], of: UUID, to: UUID) -> None:
+        """Let somebody else supply the values that a provider owes."""
+        mine = (provider.c.tenant_id == self._tenant_id, provider.c.cycle_id.in_(list(cycle_ids)))
+        await self._connection.execute(
+            update(provider).where(*mine, provider.c.provider_id == of).values(provider_id=to)
+        )
 
     async def sign(self, **row: Any) -> None:
         """Keep a signature; `content_hash` is the sha256 of what was shown."""

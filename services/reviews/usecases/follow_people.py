@@ -75,6 +75,7 @@ async def hand_over_tasks(work: NeedsHandOver, command: Departed) -> int:
         successor = command.manager_id or live.manager_id
         if successor is not None and successor != command.employee_id:
             await work.tasks.hand_over_raters([live.cycle_id], command.employee_id, successor)
+            await work.tasks.hand_over_sheets([live.cycle_id], command.employee_id, successor)
     return len(moves)
 
 

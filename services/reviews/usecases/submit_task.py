@@ -39,7 +39,6 @@ from services.reviews.policy import acting_for
 from services.runtime.clock import new_id
 from services.runtime.identity import Principal
 
-MAX_REQUEST_ID = 200
 OK = "OK"
 FORMS_KEPT = 256
 
@@ -222,9 +221,6 @@ def _entry(principal: Principal, command: SubmitTask, trace_id: str, *, sound: b
 
 def _request_problems(command: SubmitTask) -> Sequence[Violation]:
     problems = text_problems("signature", command.signature, MAX_SIGNATURE)
-    if not command.request_id:
-        problems.append(("request_id", "REQUIRED", "name the request, so that it can be repeated safely"))
-    problems += text_problems("request_id", command.request_id, MAX_REQUEST_ID)
     if command.version < 0:
         problems.append(("version", "OUT_OF_RANGE", "the version cannot be negative"))
     return problems

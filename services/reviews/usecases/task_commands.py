@@ -10,6 +10,7 @@ from services.reviews.domain import task_rules
 from services.reviews.domain.answers import require_valid, text_problems
 from services.reviews.domain.cycle_definition import References
 from services.reviews.domain.errors import AssigneeInvalid, Invalid, TaskNotFound
+from services.reviews.domain.model import TaskKind
 from services.reviews.policy import can, require
 from services.reviews.usecases.task_ports import NeedsTasks, require_reason, tell_of_task
 from services.reviews.usecases.task_view import TaskView
@@ -116,6 +117,8 @@ async def reassign_task(work: NeedsTasks, command: ReassignTask) -> TaskView:
     view = await work.tasks.lock(command.task_id)
     reassigned = await work.tasks.save(task_rules.reassign(view.task, command.assignee_id), view.task)
     before = view.task.assignee_id
+    if view.task.kind is TaskKind.DATA_ENTRY and before is not None:
+        await work.tasks.hand_over_sheets([view.task.cycle_id], before, command.assignee_id)
     facts = {"from_id": str(before) if before else None}
     await tell_of_task(work, "reassigned", reassigned, note=reason, **facts)
     return await work.tasks.find(command.task_id)
