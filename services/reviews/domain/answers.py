@@ -260,7 +260,7 @@ def _is_link(url: str) -> bool:
 
 def _stored(answer: Answer) -> Document:
     parts: Document = {
-        "value": plain_number(Decimal(answer.value)) if answer.value else "",
+        "value": plain_number(Decimal(answer.value) + 0) if answer.value else "",
         "text": answer.text,
         "choices": list(answer.choices),
         "evidence": evidence_document(answer.evidence),

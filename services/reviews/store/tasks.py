@@ -278,6 +278,7 @@ def _conditions(actor: Principal, wanted: TaskFilter) -> Iterable[ColumnElement[
     given = (
         (task.c.assignee_id, wanted.assignee_id),
         (task.c.cycle_id, wanted.cycle_id),
+        (stage.c.cycle_id, wanted.cycle_id),  # tasks are found by their stages
         (task.c.participant_id, wanted.participant_id),
         (task.c.state, wanted.state or None),
         (stage.c.key, wanted.stage_key or None),
