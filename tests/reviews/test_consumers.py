@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -129,6 +130,15 @@ async def test_somebody_who_leaves_later_keeps_their_tasks_and_so_do_ended_cycle
     task = await running.task(await running.stage(), leaver, TaskKind.CUSTOM)
     await depart(running, leaver, new_id(), left_on=YESTERDAY + timedelta(days=30))
     assert (await task_row(running, task)).assignee_id == leaver
+
+
+@pytest.mark.parametrize(("zone", "moved"), [("Pacific/Kiritimati", True), ("Pacific/Pago_Pago", False)])
+async def test_the_last_day_is_one_of_the_cycles_own_zone(database: Database, zone: str, moved: bool) -> None:
+    seed = await Seed(database).cycle(zone=zone)
+    leaver, manager = new_id(), new_id()
+    task = await seed.task(await seed.stage(), leaver, TaskKind.CUSTOM)
+    await depart(seed, leaver, manager, left_on=seed.now.astimezone(ZoneInfo("Pacific/Kiritimati")).date())
+    assert ((await task_row(seed, task)).assignee_id == manager) is moved
 
 
 async def test_an_appeal_goes_to_somebody_who_may_decide_it(seed: Seed) -> None:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import grpc
 import pytest
 from sqlalchemy import text
 
@@ -33,6 +35,7 @@ from services.reviews.store.submit import Submissions
 from services.reviews.usecases.submit_task import FormCache, Receipt, SubmitTask, submit_task
 from services.runtime.clock import new_id
 from services.runtime.database import Database
+from services.runtime.errors import status_of
 from services.runtime.identity import Principal
 from tests.reviews.seed import LONG, Seed
 
@@ -163,6 +166,27 @@ async def test_a_crash_before_the_commit_leaves_nothing_and_the_request_can_be_r
     assert entries
     for table in ("submission", "event", "idempotency", "audit_entry"):
         assert await seed.rows("SELECT 1 FROM " + table) == []
+    assert (await submit(seed, employee_id, sent)).version == 1
+
+
+async def test_a_session_that_dies_before_the_commit_leaves_nothing(seed: Seed) -> None:
+    stage_id, task_id, employee_id = await self_review(seed)
+    sent = command(task_id, stage_id)
+
+    class Killing(FormCache):
+        async def get(self, desk: Any, tenant_id: UUID, form_id: UUID | None) -> Any:
+            form = await super().get(desk, tenant_id, form_id)
+            [killed] = await seed.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND usename = current_user AND datname = current_database() AND state = 'idle in transaction'"
+            )
+            assert killed[0]
+            return form
+
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)) as lost:
+        await submit(seed, employee_id, sent, Killing())
+    assert status_of(lost.value).code is grpc.StatusCode.UNAVAILABLE
+    assert await seed.rows("SELECT 1 FROM submission") == []
     assert (await submit(seed, employee_id, sent)).version == 1
 
 

@@ -13,7 +13,7 @@ from services.reviews.usecases.follow_people import LiveCycle
 LIVE = "c.launched_at IS NOT NULL AND c.ended_at IS NULL"
 WITH_MANAGER = text(
     f"""
-    SELECT c.id, c.owner_id, p.manager_chain[1] AS manager_id
+    SELECT c.id, c.owner_id, c.zone, p.manager_chain[1] AS manager_id
     FROM cycle c LEFT JOIN participant p
         ON p.tenant_id = c.tenant_id AND p.cycle_id = c.id AND p.employee_id = :employee_id
     WHERE c.tenant_id = :tenant_id AND {LIVE}
@@ -55,7 +55,7 @@ class UnderwayStore:
         """Every live cycle, with the manager that the employee has in its snapshot."""
         parameters = {"tenant_id": self._tenant_id, "employee_id": employee_id}
         rows = await self._connection.execute(WITH_MANAGER, parameters)
-        return [LiveCycle(row.id, row.owner_id, row.manager_id) for row in rows]
+        return [LiveCycle(row.id, row.owner_id, row.zone, row.manager_id) for row in rows]
 
     async def change_days(self, days: Sequence[CycleDay]) -> dict[UUID, list[CycleDay]]:
         """Copy days of the tenant's calendar into live cycles; return what differed, by cycle."""

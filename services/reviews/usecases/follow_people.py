@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.reviews.domain.appeals import choose_owner
 from services.reviews.domain.calendar import Calendar
@@ -34,6 +35,7 @@ class LiveCycle:
 
     cycle_id: UUID
     owner_id: UUID
+    zone: str
     manager_id: UUID | None = None
 
 
@@ -58,9 +60,9 @@ async def hand_over_tasks(work: NeedsHandOver, command: Departed) -> int:
     Nobody comes to judge themselves: such a task stays without an assignee and shows as a stall. What only the leaver
     could do is withdrawn. Somebody who leaves later keeps their tasks until then.
     """
-    if command.left_on > (await work.now()).date():
-        return 0
-    cycles = {live.cycle_id: live for live in await work.underway.with_manager_of(command.employee_id)}
+    now = await work.now()
+    underway = await work.underway.with_manager_of(command.employee_id)
+    cycles = {live.cycle_id: live for live in underway if command.left_on <= now.astimezone(ZoneInfo(live.zone)).date()}
     owed = [view for view in await work.tasks.owed_by(command.employee_id) if view.task.cycle_id in cycles]
     given = [view for view in owed if view.task.kind not in OWN_KINDS]
     moves = {view.id: await _successor(work, view, cycles[view.task.cycle_id], command) for view in given}

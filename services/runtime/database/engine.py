@@ -86,6 +86,9 @@ class Database:
                 await driver.execute(opening)
                 yield driver
                 await driver.execute("COMMIT")
+            except asyncpg.InternalClientError as error:  # the server has ended the session unasked
+                await connection.invalidate()
+                raise ConnectionError("the database has ended the session") from error
             except BaseException as error:
                 await _abandon(connection, driver, error)
                 raise
