@@ -223,6 +223,11 @@ async def test_state_without_content_for_those_who_may_not_read(case: Case) -> N
     for who, task_id in ((case.operator, case.rating), (case.operator, case.peers), (case.hr, case.peers)):
         sheet = await seed.do(who, get_task, GetTask(task_id))
         assert (sheet.form, sheet.submission, sheet.references) == (None, None, ())
+    await seed.rows("UPDATE task SET returned_reason = 'unfair' RETURNING id")
+    for who, reason in ((case.operator, ""), (case.hr, ""), (case.auditor, "unfair"), (case.peer, "unfair")):
+        sheet = await seed.do(who, get_task, GetTask(case.peers))
+        [view] = await seed.do(who, list_tasks, TaskFilter(mine=False, assignee_id=case.peer.employee_id))
+        assert sheet.view.task.returned_reason == view.task.returned_reason == reason
     for who, task_id in ((case.hr, case.rating), (case.auditor, case.peers), (case.peer, case.peers)):
         assert (await seed.do(who, get_task, GetTask(task_id))).submission
     for who, task_id in ((case.employee, case.rating), (case.employee, case.peers), (case.manager, case.peers)):

@@ -13,7 +13,7 @@ from services.reviews.domain.errors import AssigneeInvalid, Invalid, TaskNotFoun
 from services.reviews.domain.model import TaskKind
 from services.reviews.policy import can, require
 from services.reviews.usecases.task_ports import NeedsTasks, require_reason, tell_of_task
-from services.reviews.usecases.task_view import TaskView
+from services.reviews.usecases.task_view import TaskView, shown_to
 from services.runtime.identity import Principal
 
 MOST_TASKS = 500
@@ -103,7 +103,7 @@ async def return_task(work: NeedsTasks, command: ReturnTask) -> TaskView:
     returned = await work.tasks.save(changed, view.task)
     await work.tasks.restore_draft(returned.id)
     await tell_of_task(work, "returned", returned, note=reason)
-    return await work.tasks.find(returned.id)
+    return shown_to(work.principal, await work.tasks.find(returned.id))
 
 
 async def reassign_task(work: NeedsTasks, command: ReassignTask) -> TaskView:
@@ -121,7 +121,7 @@ async def reassign_task(work: NeedsTasks, command: ReassignTask) -> TaskView:
         await work.tasks.hand_over_sheets([view.task.cycle_id], before, command.assignee_id)
     facts = {"from_id": str(before) if before else None}
     await tell_of_task(work, "reassigned", reassigned, note=reason, **facts)
-    return await work.tasks.find(command.task_id)
+    return shown_to(work.principal, await work.tasks.find(command.task_id))
 
 
 async def extend_task(work: NeedsTasks, command: ExtendTask) -> TaskView:
@@ -134,7 +134,7 @@ async def extend_task(work: NeedsTasks, command: ExtendTask) -> TaskView:
     task_rules.require_stage_takes(view.stage_state, extended=True)
     extended = await work.tasks.save(task_rules.extend(view.task, command.until, view.at, view.due_at), view.task)
     await tell_of_task(work, "extended", extended, note=reason, until=command.until.isoformat())
-    return await work.tasks.find(command.task_id)
+    return shown_to(work.principal, await work.tasks.find(command.task_id))
 
 
 async def remind_tasks(work: NeedsTasks, command: RemindTasks) -> list[Outcome]:

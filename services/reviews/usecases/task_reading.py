@@ -9,7 +9,7 @@ from services.reviews.domain.model import Actual, Relation, Submission, TaskKind
 from services.reviews.domain.sharing import SEES_SELF_REVIEW, self_review_is_shown
 from services.reviews.policy import acting_for, can
 from services.reviews.usecases.task_ports import NeedsTasks
-from services.reviews.usecases.task_view import TaskFilter, TaskView
+from services.reviews.usecases.task_view import TaskFilter, TaskView, shown_to
 
 REVIEWS = frozenset({TaskKind.SELF_REVIEW, TaskKind.PEER_REVIEW, TaskKind.MANAGER_REVIEW})
 SHOWN_ACTUALS = frozenset({TaskKind.SELF_REVIEW, TaskKind.MANAGER_REVIEW, TaskKind.INTERVIEW})
@@ -34,7 +34,7 @@ class TaskSheet:
 
 async def list_tasks(work: NeedsTasks, wanted: TaskFilter) -> list[TaskView]:
     """Tasks that the caller may see, most urgent first."""
-    return await work.tasks.page(work.principal, wanted)
+    return [shown_to(work.principal, view) for view in await work.tasks.page(work.principal, wanted)]
 
 
 async def get_task(work: NeedsTasks, command: GetTask) -> TaskSheet:
@@ -43,7 +43,7 @@ async def get_task(work: NeedsTasks, command: GetTask) -> TaskSheet:
     if not can(work.principal, "task.see", view.facts) and not can(work.principal, "task.read", view.facts):
         raise TaskNotFound("there is no such task")
     if not can(work.principal, "task.read", view.facts):
-        return TaskSheet(view)
+        return TaskSheet(shown_to(work.principal, view))
     mine = view.task.assignee_id is not None and view.task.assignee_id == acting_for(work.principal)
     if mine and view.task.owed:
         await work.tasks.mark_seen(view.id)

@@ -1,11 +1,12 @@
 """A task with what surrounds it: its stage and cycle at one moment, and what decides who may see it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from services.reviews.domain.model import StageState, Task
-from services.reviews.policy import Facts
+from services.reviews.policy import Facts, can
+from services.runtime.identity import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ class TaskView:
     def extended(self) -> bool:
         """Whether this task may be done while its stage closes."""
         return self.task.due_override is not None and self.task.due_override > self.at
+
+
+def shown_to(actor: Principal, view: TaskView) -> TaskView:
+    """The view without what people wrote, for who may see the state of the task but not its content."""
+    if can(actor, "task.read", view.facts):
+        return view
+    return replace(view, task=replace(view.task, returned_reason="", draft={}, draft_comment=""))
 
 
 @dataclass(frozen=True, slots=True)
