@@ -160,7 +160,8 @@ def _largest(item: Mapping[str, Any], form: Mapping[str, Any]) -> Decimal | None
     if item["kind"] == "quantitative" or "method" in item:
         return None
     caps = {"bonus": form.get("bonus_cap"), "deduction": form.get("deduction_cap")}
-    written = item.get("cap") or caps.get(item["kind"]) or form.get("ceiling", "120")
+    own = (item.get("cap") or caps[item["kind"]]) if item["kind"] in caps else None
+    written = own or form.get("ceiling", "120")
     return Decimal(written)
 
 
