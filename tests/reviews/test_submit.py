@@ -396,3 +396,36 @@ async def test_no_submission_commits_after_the_close(seed: Seed, trial: int) -> 
     rows = await seed.rows("SELECT epoch FROM submission")
     assert len(rows) == len(accepted) == closed_with
     assert {row.epoch for row in rows} <= {1}
+
+
+async def test_the_closer_commits_while_people_still_write(seed: Seed) -> None:
+    """Under sustained load the close is not starved: it commits, and only then are writers refused."""
+    stage_id = await seed.stage()
+    people = [new_id() for _ in range(240)]
+    tasks = dict(zip(people, [await seed.task(stage_id, person, TaskKind.CUSTOM) for person in people], strict=True))
+    forms = FormCache()
+    begun = asyncio.Event()
+
+    async def write(mine: list[UUID]) -> list[bool]:
+        accepted = []
+        for person in mine:
+            try:
+                await submit(seed, person, command(tasks[person], stage_id), forms)
+                accepted.append(True)
+            except StageClosed:
+                accepted.append(False)
+            begun.set()
+        return accepted
+
+    async def closer() -> int:
+        await begun.wait()
+        return await close_stage(seed, stage_id)
+
+    async with asyncio.TaskGroup() as group:
+        writers = [group.create_task(write(people[n::24])) for n in range(24)]
+        closing = group.create_task(closer())
+    written, closed_with = [writer.result() for writer in writers], closing.result()
+    accepted = sum(sum(mine) for mine in written)
+    assert accepted == closed_with
+    assert accepted < len(people), "the close came while people still wrote"
+    assert all(mine == sorted(mine, reverse=True) for mine in written)
