@@ -147,7 +147,7 @@ def _field(pointer: str) -> str:
     """`/sections/0/weight` as a reader says it: sections[1].weight, counted from one."""
     words = ""
     for part in pointer.split("/")[1:]:
-        words += f"[{int(part) + 1}]" if part.isdigit() else f".{part}" if words else part
+        words += f"[{int(part) + 1}]" if part.isdecimal() else f".{part}" if words else part
     return words.replace("~1", "/").replace("~0", "~") or "template"
 
 
