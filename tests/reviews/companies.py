@@ -29,6 +29,8 @@ class Company:
         self, tenant_id: UUID, employees: Sequence[str], departments: Sequence[str], groups: Sequence[str]
     ) -> References:
         known = {code: self.id_of(code) for code in employees if code in self.members_now.codes}
+        ids = {str(UUID(bytes=each)) for each in self.members_now.ids}
+        known |= {written: UUID(written) for written in employees if written in ids}
         units = {name: self.departments[name] for name in departments if name in self.departments}
         return References(known, units, {})
 

@@ -1,0 +1,308 @@
+"""The worker's RPCs as they stand on the wire: a launch through to scored, reconciled and recurring, over real gRPC."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc, cycles_pb2, cycles_pb2_grpc, templates_pb2
+from protos.reviews.v1.templates_pb2_grpc import TemplateServiceStub
+from services.reviews.__main__ import compose
+from services.runtime.clock import new_id
+from services.runtime.database import Database
+from services.runtime.errors import reason_of
+from services.runtime.eventlog import Wake
+from services.runtime.serve import build_server, open_channel
+from tests.identity import Keyring, person
+from tests.reviews.companies import Company, CompiledHere
+from tests.reviews.launches import KPI
+
+SECONDS = 25.0
+
+
+@dataclass
+class Wire:
+    """A tenant with stubs for HR and for the worker; the company behind people is in memory."""
+
+    channel: grpc.aio.Channel
+    keyring: Keyring
+    company: Company
+    tenant_id: UUID = field(default_factory=new_id)
+
+    def __post_init__(self) -> None:
+        self.cycles = cycles_pb2_grpc.CycleServiceStub(self.channel)
+        self.clockwork = clockwork_pb2_grpc.ClockworkServiceStub(self.channel)
+        self.owner = self.company.id_of("E000001")
+
+    @property
+    def hr(self) -> dict[str, Any]:
+        who = person(self.tenant_id, "hr_admin", employee_id=self.owner)
+        return {"metadata": self.keyring.as_user(who), "timeout": SECONDS}
+
+    def service(self, name: str = "worker", *, tenant: bool = True) -> dict[str, Any]:
+        metadata = self.keyring.as_service(name, self.tenant_id if tenant else None)
+        return {"metadata": metadata, "timeout": SECONDS}
+
+    async def publish(self) -> None:
+        request = templates_pb2.ApplyTemplateRequest(request_id=str(uuid4()), source=KPI, publish=True)
+        await TemplateServiceStub(self.channel).ApplyTemplate(request, **self.hr)
+
+    async def create(self) -> cycles_pb2.Cycle:
+        request = cycles_pb2.CreateCycleRequest(
+            request_id=str(uuid4()),
+            name="2026 Q3",
+            kind="quarter",
+            period_start="2026-07-01",
+            period_end="2026-09-30",
+            template="业务岗KPI",
+            population=cycles_pb2.CyclePopulation(everyone=True),
+        )
+        reply: cycles_pb2.CreateCycleResponse = await self.cycles.CreateCycle(request, **self.hr)
+        return reply.cycle
+
+    def launch_request(self, cycle_id: str) -> cycles_pb2.LaunchCycleRequest:
+        return cycles_pb2.LaunchCycleRequest(
+            request_id=str(uuid4()),
+            cycle_id=cycle_id,
+            on_person_findings=cycles_pb2.ON_PERSON_FINDINGS_EXCLUDE,
+            warnings_reason="known",
+        )
+
+    def page(self, cycle_id: str) -> clockwork_pb2.EnrolPageRequest:
+        """Everybody but the root reports to the root."""
+        members = self.company.members_now
+        root = members.ids[0]
+        size = len(members)
+        return clockwork_pb2.EnrolPageRequest(
+            cycle_id=cycle_id,
+            employee_ids=b"".join(members.ids),
+            codes=members.codes,
+            posts=members.posts,
+            levels=["P5"] * size,
+            department_paths=members.department_paths,
+            department_names=members.department_names,
+            manager_chains=[b"", *[root] * (size - 1)],
+            group_ids=members.group_ids,
+            problems=members.problems,
+            hired_on=["2020-01-01"] * size,
+            department_heads=members.department_heads,
+        )
+
+    async def tick(self, cycle_id: str) -> clockwork_pb2.TickResponse:
+        request = clockwork_pb2.TickRequest(cycle_id=cycle_id)
+        request.effective_at.FromDatetime(datetime.now(UTC))
+        reply: clockwork_pb2.TickResponse = await self.clockwork.Tick(request, **self.service())
+        return reply
+
+    async def launched(self) -> str:
+        """A running cycle of everybody."""
+        cycle_id = (await self.create()).id
+        await self.cycles.LaunchCycle(self.launch_request(cycle_id), **self.hr)
+        await self.clockwork.EnrolPage(self.page(cycle_id), **self.service())
+        frozen = len(self.company.members_now)
+        finish = clockwork_pb2.FinishEnrolmentRequest(cycle_id=cycle_id, frozen=frozen)
+        await self.clockwork.FinishEnrolment(finish, **self.service())
+        return cycle_id
+
+    async def open_until(self, cycle_id: str, key: str) -> clockwork_pb2.Action:
+        """Open what is due until the stage `key` is; close the stages before it by HR's hand."""
+        for _ in range(20):
+            for action in (await self.tick(cycle_id)).due:
+                names: dict[str, Any] = {"cycle_id": cycle_id, "stage_id": action.stage_id, "epoch": action.epoch}
+                if action.kind == clockwork_pb2.ACTION_KIND_OPEN:
+                    await self.clockwork.OpenStage(clockwork_pb2.OpenStageRequest(**names), **self.service())
+                    if action.stage_key == key:
+                        return action
+                elif action.kind == clockwork_pb2.ACTION_KIND_EXPIRE:
+                    await self.clockwork.ExpireStage(clockwork_pb2.ExpireStageRequest(**names), **self.service())
+            await self.close_one(cycle_id)
+        raise AssertionError(f"{key} does not open")
+
+    async def close_one(self, cycle_id: str) -> None:
+        cycle = (await self.cycles.GetCycle(cycles_pb2.GetCycleRequest(cycle_id=cycle_id), **self.hr)).cycle
+        for stage in cycle.stages:
+            if stage.state == cycles_pb2.STAGE_STATE_OPEN:
+                request = cycles_pb2.CloseStageRequest(
+                    request_id=str(uuid4()), cycle_id=cycle_id, stage=stage.key, reason="enough"
+                )
+                await self.cycles.CloseStage(request, **self.hr)
+
+
+@pytest.fixture(scope="module")
+async def wire(
+    service_database: Callable[[str], Database], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wire]:
+    keyring = Keyring(Path(tmp_path_factory.mktemp("keys")))
+    for name in ("gateway", "worker", "bridge", "scoring", "notify"):
+        keyring.signer(name)
+    company = Company()
+    service = compose(service_database("reviews"), Wake("", "reviews"), cast(Any, company), cast(Any, CompiledHere()))
+    async with AsyncExitStack() as stack:
+        server, _ = build_server(service, keyring.verifier())
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        stack.push_async_callback(server.stop, None)
+        channel = await stack.enter_async_context(open_channel(f"127.0.0.1:{port}"))
+        wire = Wire(channel, keyring, company)
+        await wire.publish()
+        yield wire
+
+
+async def test_a_launch_is_enrolled_once_whatever_is_repeated(wire: Wire) -> None:
+    cycle = await wire.create()
+    request = wire.launch_request(cycle.id)
+    first = await wire.cycles.LaunchCycle(request, **wire.hr)
+    again = await wire.cycles.LaunchCycle(request, **wire.hr)
+    assert first == again
+    assert first.cycle.state == cycles_pb2.CYCLE_STATE_LAUNCHING
+    assert all(stage.HasField("due_at") for stage in first.cycle.stages)
+
+    due = (await wire.tick(cycle.id)).due
+    assert [action.kind for action in due] == [clockwork_pb2.ACTION_KIND_ENROL]
+    names = clockwork_pb2.GetEnrolmentRequest(cycle_id=cycle.id)
+    enrolment = await wire.clockwork.GetEnrolment(names, **wire.service())
+    assert (enrolment.freeze_id, enrolment.everyone, enrolment.after_employee_id) == (cycle.id, True, "")
+
+    finish = clockwork_pb2.FinishEnrolmentRequest(cycle_id=cycle.id, frozen=30)
+    with pytest.raises(grpc.aio.AioRpcError) as early:
+        await wire.clockwork.FinishEnrolment(finish, **wire.service())
+    assert reason_of(early.value) == "ENROLMENT_INCOMPLETE"
+    for _ in range(2):
+        page = await wire.clockwork.EnrolPage(wire.page(cycle.id), **wire.service())
+        assert (page.enrolled, page.excluded) == (30, 0)
+    enrolment = await wire.clockwork.GetEnrolment(names, **wire.service())
+    assert UUID(enrolment.after_employee_id).bytes == wire.company.members_now.ids[-1]
+    for _ in range(2):
+        done = await wire.clockwork.FinishEnrolment(finish, **wire.service())
+        assert (done.enrolled, done.excluded) == (30, 0)
+
+    progress = await wire.cycles.GetCycleProgress(cycles_pb2.GetCycleProgressRequest(cycle_id=cycle.id), **wire.hr)
+    assert dict(progress.participants) == {"enrolled": 29, "exempt": 1}
+    listed = cycles_pb2.ListParticipantsRequest(cycle_id=cycle.id, page_size=20)
+    people = await wire.cycles.ListParticipants(listed, **wire.hr)
+    listed.page_token = people.next_page_token
+    rest = await wire.cycles.ListParticipants(listed, **wire.hr)
+    assert len({each.code for page in (people, rest) for each in page.participants}) == 30
+    assert not rest.next_page_token
+    exempt = [each for page in (people, rest) for each in page.participants if each.reason]
+    assert [each.reason for each in exempt] == ["ROOT_OF_REPORTING_TREE"]
+
+
+async def test_columns_of_unequal_length_are_refused(wire: Wire) -> None:
+    page = wire.page(str(uuid4()))
+    page.codes.append("one too many")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await wire.clockwork.EnrolPage(page, **wire.service())
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_stage_is_opened_once_and_a_stale_epoch_does_nothing(wire: Wire) -> None:
+    cycle_id = await wire.launched()
+    action = await wire.open_until(cycle_id, "self_review")
+    names: dict[str, Any] = {"cycle_id": cycle_id, "stage_id": action.stage_id}
+    stale = clockwork_pb2.OpenStageRequest(**names, epoch=action.epoch + 7)
+    assert (await wire.clockwork.OpenStage(stale, **wire.service())).superseded
+    repeated = await wire.clockwork.OpenStage(
+        clockwork_pb2.OpenStageRequest(**names, epoch=action.epoch), **wire.service()
+    )
+    assert repeated.opened == 0
+    recipients = clockwork_pb2.ListRecipientsRequest(**names, page_size=20)
+    first = await wire.clockwork.ListRecipients(recipients, **wire.service("notify"))
+    assert (len(first.recipients), first.last, first.time_zone) == (20, False, "Asia/Shanghai")
+    assert all(each.employee_id == each.about_employee_id for each in first.recipients)
+
+
+async def test_scoring_reads_rules_and_inputs_by_page(wire: Wire) -> None:
+    cycle_id = await wire.launched()
+    rules = await wire.clockwork.GetScoringRules(
+        clockwork_pb2.GetScoringRulesRequest(cycle_id=cycle_id), **wire.service("scoring")
+    )
+    assert '"grades"' in rules.template_json
+    assert rules.owner_id == str(wire.owner)
+    seen: list[str] = []
+    request = clockwork_pb2.ListScoringInputsRequest(cycle_id=cycle_id, page_size=10)
+    while True:
+        page = await wire.clockwork.ListScoringInputs(request, **wire.service("scoring"))
+        seen += [each.participant_id for each in page.inputs]
+        assert {each.form_id for each in page.inputs} <= {form.form_id for form in rules.forms}
+        if page.last:
+            break
+        request.after_participant_id = page.inputs[-1].participant_id
+    assert len(set(seen)) == len(seen) == 29
+
+
+async def test_the_reconciler_sees_live_cycles_of_all_tenants_and_nobody_else_does(wire: Wire) -> None:
+    cycle_id = await wire.launched()
+    request = clockwork_pb2.ListLiveCyclesRequest(page_size=1)
+    found: set[tuple[str, str]] = set()
+    while True:
+        page = await wire.clockwork.ListLiveCycles(request, **wire.service("bridge", tenant=False))
+        found |= {(each.tenant_id, each.cycle_id) for each in page.cycles}
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert (str(wire.tenant_id), cycle_id) in found
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await wire.clockwork.ListLiveCycles(request, **wire.hr)
+    assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_what_is_blocked_shows_as_a_stall_until_it_is_cleared(wire: Wire) -> None:
+    cycle_id = await wire.launched()
+    for reason, causes in (("SERVICE_DOWN: goals", ["SERVICE_DOWN"]), ("", [])):
+        report = clockwork_pb2.ReportBlockedRequest(cycle_id=cycle_id, reason=reason)
+        await wire.clockwork.ReportBlocked(report, **wire.service())
+        stalled = await wire.cycles.ListStalled(cycles_pb2.ListStalledRequest(cycle_id=cycle_id), **wire.hr)
+        assert [row.cause for row in stalled.rows] == causes
+
+
+async def test_a_worker_whose_clock_is_ahead_is_told_to_come_back(wire: Wire) -> None:
+    cycle_id = await wire.launched()
+    request = clockwork_pb2.TickRequest(cycle_id=cycle_id)
+    request.effective_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=2))
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await wire.clockwork.Tick(request, **wire.service())
+    assert (refused.value.code(), reason_of(refused.value)) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_SKEW")
+
+
+async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> None:
+    schedule = cycles_pb2.Schedule(
+        name="Sales",
+        kind="month",
+        business_day=3,
+        at="09:30",
+        template="业务岗KPI",
+        population=cycles_pb2.CyclePopulation(everyone=True),
+        on_person_findings=cycles_pb2.ON_PERSON_FINDINGS_EXCLUDE,
+    )
+    create = cycles_pb2.CreateScheduleRequest(request_id=str(uuid4()), schedule=schedule)
+    made = (await wire.cycles.CreateSchedule(create, **wire.hr)).schedule
+    assert made.next_time.ToDatetime(UTC) > datetime.now(UTC)
+
+    due = clockwork_pb2.ListDueSchedulesRequest()
+    live = await wire.clockwork.ListDueSchedules(due, **wire.service("bridge", tenant=False))
+    (row,) = [each for each in live.schedules if each.schedule_id == made.id]
+    assert len(row.launch_times) == 12
+
+    nominal = Timestamp()
+    nominal.FromDatetime(datetime(2026, 9, 3, 1, 30, tzinfo=UTC))
+    launch = clockwork_pb2.CreateScheduledCycleRequest(schedule_id=made.id, nominal_time=nominal)
+    first = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
+    again = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
+    assert first.launched
+    assert (again.cycle_id, again.launched) == (first.cycle_id, True)
+    cycle = (await wire.cycles.GetCycle(cycles_pb2.GetCycleRequest(cycle_id=first.cycle_id), **wire.hr)).cycle
+    assert (cycle.name, cycle.period_start, cycle.period_end) == ("Sales 2026-08", "2026-08-01", "2026-08-31")
+    assert cycle.state == cycles_pb2.CYCLE_STATE_LAUNCHING
+
+    pause = cycles_pb2.PauseScheduleRequest(request_id=str(uuid4()), schedule_id=made.id)
+    assert (await wire.cycles.PauseSchedule(pause, **wire.hr)).schedule.paused
+    (listed,) = (await wire.cycles.ListSchedules(cycles_pb2.ListSchedulesRequest(), **wire.hr)).schedules
+    assert (listed.launched, listed.paused) == (1, True)
