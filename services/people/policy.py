@@ -10,7 +10,7 @@ from services.people.domain.model import Role, ScopeKind
 from services.runtime.identity import Access
 
 _PREFIX = "/attune.people.v1.PeopleService/"
-_READERS = frozenset({"gateway", "worker", "reviews", "notify"})
+_READERS = frozenset({"gateway", "worker", "goals", "reviews", "notify"})
 
 _ANYBODY = Access(frozenset({"employee"}), _READERS)
 _HR = Access(frozenset({Role.HR_ADMIN, Role.HR_PARTNER}))

@@ -22,7 +22,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class SheetFault:
-    """What is wrong with the file itself: where it begins (0: the whole file), a stable code, and the limit it broke."""
+    """What is wrong with the file itself: the line (0: the whole file), a stable code, and the limit it broke."""
 
     line: int
     code: str

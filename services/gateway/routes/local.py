@@ -16,5 +16,5 @@ async def issue_token(body: schemas.AskToken, request: Request) -> schemas.Token
     if body.installation:
         return schemas.Token(token=state.local_issuer.issue(INSTALLATION, ""))
     found: people_pb2.Principal = await state.services.principal(LOCAL_ISSUER, body.subject, body.tenant)
-    token = state.local_issuer.issue(found.employee_id, found.tenant_id)
+    token = state.local_issuer.issue(body.subject, found.tenant_id)
     return schemas.Token(token=token, employee_id=found.employee_id, tenant_id=found.tenant_id)

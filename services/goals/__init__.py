@@ -1,0 +1,1 @@
+"""What people set out to do, and how far they are."""

@@ -1,0 +1,1 @@
+"""Goals, their rules, and what may go wrong; pure."""

@@ -1,0 +1,1 @@
+"""What can be asked of goals: one function per intent."""
