@@ -1,0 +1,306 @@
+"""The bridge from rows to workflows, `python -m workflows.bridge`: hints from event logs, a reconciler, engine facts."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import grpc
+from prometheus_client import Counter, Gauge
+from temporalio.service import RPCError
+
+from protos.engine.v1 import engine_pb2_grpc
+from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
+from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
+from services.runtime import telemetry
+from services.runtime.eventlog import Wake
+from services.runtime.identity import TokenSigner
+from services.runtime.serve import Service, open_channel, serve
+from workflows import client
+from workflows.calls import Caller
+from workflows.client import Cycles
+from workflows.health import RPC_ACCESS, EngineServicer
+from workflows.probe import Probe
+from workflows.schedules import Schedules
+from workflows.settings import BridgeSettings
+from workflows.throttle import Cycle, Throttle
+
+NAME = "bridge"
+HINT_SECONDS = 2.0  # at most one hint per cycle in this time
+RETRY_SECONDS = 1.0  # while a producer cannot be reached
+READ_LIMIT = 500  # events per partition and read
+PAGE = 1_000  # cycles per page of the reconciler
+AT_ONCE = 16  # calls to the engine side by side
+
+# What people or other services caused and may make something due; never what a workflow did itself.
+HINTED: Mapping[str, frozenset[str]] = {
+    "reviews": frozenset(
+        f"reviews.{kind}"
+        for kind in (
+            "cycle_launched",
+            "cycle_paused",
+            "cycle_resumed",
+            "cycle_canceled",
+            "release_given",
+            "stage_extended",
+            "stage_closing",
+            "stage_reopened",
+            "stage_rescheduled",
+            "task_submitted",
+            "task_accepted",
+            "task_returned",
+            "task_recalled",
+            "task_extended",
+            "task_reassigned",
+            "task_declined",
+            "task_bypassed",
+            "task_withdrawn",
+            "tasks_accepted",
+            "tasks_extended",
+            "participant_added",
+            "participant_bypassed",
+            "participant_exempted",
+            "participant_held",
+            "participant_unheld",
+            "participant_withdrawn",
+            "participant_reinstated",
+            "rater_nominated",
+            "rater_approved",
+            "rater_declined",
+            "rater_replaced",
+            "actuals_entered",
+            "actual_corrected",
+            "appeal_filed",
+            "appeal_accepted",
+            "appeal_declined",
+            "appeal_decided",
+            "appeal_amended",
+            "appeal_withdrawn",
+            "result_acknowledged",
+            "interview_recorded",
+            "interview_signed",
+        )
+    ),
+    "goals": frozenset({"goals.goal_confirmed"}),
+    "scoring": frozenset({"scoring.session_committed", "scoring.session_reopened", "scoring.result_amended"}),
+}
+
+HINTS = Counter("attune_bridge_hints", "Hints sent to workflows", ["outcome"])
+REVIVED = Counter("attune_bridge_workflows_started", "Workflows that the reconciler had to start")
+READ_AGE = Gauge("attune_bridge_read_age_seconds", "Time since a log was last read", ["producer"])
+
+
+def hinted_cycle(event: eventlog_pb2.Event) -> Cycle | None:
+    """The cycle that an event may have made something due in; none for kinds that are not of the closed list."""
+    if event.kind not in HINTED.get(event.kind.partition(".")[0], ()):
+        return None
+    cycle_id = event.aggregate_id if event.aggregate_type == "cycle" else event.payload["cycle_id"]
+    return (event.tenant_id, str(cycle_id)) if cycle_id else None
+
+
+class Hints:
+    """Delivers what the throttle lets through."""
+
+    def __init__(self, cycles: Cycles, throttle: Throttle) -> None:
+        self._cycles = cycles
+        self._news = asyncio.Event()
+        self.throttle = throttle
+
+    def note(self, cycle: Cycle) -> None:
+        """Have a cycle hinted, now or with the next hint that it may get."""
+        self.throttle.note(cycle)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        while True:
+            await self._news_or(self.throttle.seconds_to_next())
+            await each(self.throttle.take(), self._deliver)
+
+    async def _news_or(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+        self._news.clear()
+
+    async def _deliver(self, cycle: Cycle) -> None:
+        try:
+            await self._cycles.hint(*cycle)
+        except RPCError as error:
+            HINTS.labels("failed").inc()
+            telemetry.log.warning("hint not delivered", cycle=cycle[1], error=error.status.name)
+            self.throttle.failed(cycle)
+        else:
+            HINTS.labels("delivered").inc()
+            self.throttle.delivered(cycle)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events read together: where they end in each partition, and the throttle's ordinal after them."""
+
+    noted: int
+    positions: Mapping[int, eventlog_pb2.Position]
+
+
+class Follower:
+    """Follows the log of one producer; its place is kept there, and moves when the hints have been delivered."""
+
+    def __init__(
+        self, producer: str, log: "eventlog_pb2_grpc.EventLogServiceAsyncStub", caller: Caller, hints: Hints
+    ) -> None:
+        self.producer = producer
+        self.read_at = time.monotonic()
+        self._log = log
+        self._caller = caller
+        self._hints = hints
+        self._undelivered: deque[Batch] = deque()
+
+    async def run(self, wait: Callable[[str], Awaitable[None]]) -> None:
+        """Follow for ever; `wait` returns when there may be more."""
+        while True:
+            try:
+                await self._follow(wait)
+            except grpc.aio.AioRpcError as error:
+                telemetry.log.warning("log not read", producer=self.producer, code=error.code().name)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow(self, wait: Callable[[str], Awaitable[None]]) -> None:
+        """Follow from the kept place until the log begins a new epoch."""
+        self._undelivered.clear()
+        request = eventlog_pb2.GetPositionRequest(consumer=NAME)
+        kept = await self._log.GetPosition(request, **self._caller.short())
+        positions = {position.partition: position for position in kept.positions}
+        while True:
+            reading = eventlog_pb2.ReadRequest(consumer=NAME, positions=positions.values(), limit=READ_LIMIT)
+            reply = await self._log.Read(reading, **self._caller.short())
+            self.read_at = time.monotonic()
+            READ_AGE.labels(self.producer).set(0)
+            if reply.log_epoch != kept.log_epoch:
+                return
+            self._take(reply.events, positions)
+            await self._acknowledge(kept.log_epoch)
+            if not reply.events:
+                await wait(self.producer)
+
+    def _take(self, events: Iterable[eventlog_pb2.Event], positions: dict[int, eventlog_pb2.Position]) -> None:
+        ends: dict[int, eventlog_pb2.Position] = {}
+        for event in events:
+            ends[event.partition] = eventlog_pb2.Position(
+                partition=event.partition, transaction_id=event.transaction_id, event_id=event.id
+            )
+            if (cycle := hinted_cycle(event)) is not None:
+                self._hints.note(cycle)
+        if ends:
+            positions.update(ends)
+            self._undelivered.append(Batch(self._hints.throttle.noted, ends))
+
+    async def _acknowledge(self, log_epoch: int) -> None:
+        """Keep the place behind which every hint has been delivered: a killed bridge repeats the others."""
+        ends: dict[int, eventlog_pb2.Position] = {}
+        while self._undelivered and self._undelivered[0].noted <= self._hints.throttle.settled:
+            ends.update(self._undelivered.popleft().positions)
+        if ends:
+            request = eventlog_pb2.AcknowledgeRequest(consumer=NAME, log_epoch=log_epoch, positions=ends.values())
+            await self._log.Acknowledge(request, **self._caller.short())
+
+
+class Reconciler:
+    """Checks rows against workflows, and starts what is missing; keeps the engine's schedules in step, too."""
+
+    def __init__(
+        self,
+        reviews: "clockwork_pb2_grpc.ClockworkServiceAsyncStub",
+        caller: Caller,
+        cycles: Cycles,
+        schedules: Schedules,
+        seconds: float,
+    ) -> None:
+        self._reviews = reviews
+        self._caller = caller
+        self._cycles = cycles
+        self._schedules = schedules
+        self._seconds = seconds
+
+    async def run(self) -> None:
+        """Reconcile for ever."""
+        while True:
+            try:
+                await self.reconcile()
+                await self._schedules.reconcile()
+            except (grpc.aio.AioRpcError, RPCError) as error:
+                telemetry.log.warning("not reconciled", error=type(error).__name__)
+            await asyncio.sleep(self._seconds)
+
+    async def reconcile(self) -> None:
+        """Start the workflow of each live cycle that has none."""
+        async for page in self._live():
+            await each(page, self._revive)
+
+    async def _live(self) -> AsyncIterator[list[Cycle]]:
+        token = ""
+        while True:
+            request = clockwork_pb2.ListLiveCyclesRequest(page_size=PAGE, page_token=token)
+            reply = await self._reviews.ListLiveCycles(request, **self._caller.short())
+            yield [(cycle.tenant_id, cycle.cycle_id) for cycle in reply.cycles]
+            token = reply.next_page_token
+            if not token:
+                return
+
+    async def _revive(self, cycle: Cycle) -> None:
+        if not await self._cycles.runs(*cycle):
+            REVIVED.inc()
+            telemetry.log.info("workflow started by the reconciler", cycle=cycle[1])
+            await self._cycles.hint(*cycle)
+
+
+async def each(cycles: Iterable[Cycle], work: Callable[[Cycle], Awaitable[None]]) -> None:
+    """Do the work for each, a limited number side by side."""
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def limited(cycle: Cycle) -> None:
+        async with limit:
+            await work(cycle)
+
+    await asyncio.gather(*(limited(cycle) for cycle in cycles))
+
+
+async def main() -> None:
+    """Bridge until SIGTERM or SIGINT."""
+    settings = BridgeSettings()
+    telemetry.configure(NAME, settings)
+    caller = Caller(TokenSigner(NAME, settings.identity_key_file))
+    connected = asyncio.Event()
+    with Probe(settings.host, settings.probe_port, connected.is_set):
+        engine = await client.connect(settings)
+        connected.set()
+        cycles = Cycles(engine, settings.look_again_seconds)
+        hints = Hints(cycles, Throttle(HINT_SECONDS, time.monotonic))
+        reviews = clockwork_pb2_grpc.ClockworkServiceStub(open_channel(settings.reviews_address))
+        schedules = Schedules(engine, reviews, caller, settings.schedule_jitter_seconds)
+        reconciler = Reconciler(reviews, caller, cycles, schedules, settings.reconcile_seconds)
+        addresses = {producer: getattr(settings, f"{producer}_address") for producer in HINTED}
+        followers = [
+            Follower(producer, eventlog_pb2_grpc.EventLogServiceStub(open_channel(address)), caller, hints)
+            for producer, address in addresses.items()
+        ]
+        wake = Wake(settings.redis_url, NAME)
+
+        async def wait(producer: str) -> None:
+            await wake.wait(producer, settings.poll_seconds)
+
+        async def listen() -> None:
+            await wake.listen(HINTED)
+            await asyncio.Event().wait()  # without Redis there is nothing to listen to, and polling to rely on
+
+        servicer = EngineServicer(engine, cycles, followers)
+        service = Service([(engine_pb2_grpc.add_EngineServiceServicer_to_server, servicer)], RPC_ACCESS)
+        following = [lambda follower=follower: follower.run(wait) for follower in followers]
+        await serve(settings, service, background=[hints.run, reconciler.run, listen, *following])
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
