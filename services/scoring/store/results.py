@@ -1,12 +1,13 @@
 """Results as rows: read as far as the caller may see, written by sessions and amendments."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, select, text, true, update
+from sqlalchemy import ColumnElement, Row, Select, TextClause, and_, func, literal, select, text, true, update
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,22 +18,30 @@ from services.scoring.domain.model import Counted, Result, ResultFilter
 from services.scoring.policy import counted_results, exported_results, visible_results
 from services.scoring.tables import release, result
 
-APPLY_SESSION = text(
-    "UPDATE result SET calibrated = m.score, final = m.score, grade = m.grade, coefficient = k.coefficient,"
-    " revision = revision + 1, update_time = clock_timestamp()"
-    " FROM session_member m LEFT JOIN unnest(CAST(:grades AS text[]), CAST(:coefficients AS numeric[]))"
-    " AS k (grade, coefficient) ON k.grade = m.grade"
-    " WHERE m.tenant_id = :tenant_id AND m.session_id = :session_id AND result.tenant_id = :tenant_id"
-    " AND result.cycle_id = :cycle_id AND result.participant_id = m.participant_id AND result.latest"
+# Tables that were filled a moment ago have no statistics, and the planner takes them for empty: a table of the members
+# with a key, of which it knows the size, keeps a session of 100 000 from being joined row against row.
+CREATE_CALIBRATED = text(
+    "CREATE TEMPORARY TABLE calibrated (participant_id uuid PRIMARY KEY, calibrated numeric, final numeric, grade text,"
+    " coefficient numeric) ON COMMIT DROP"
 )
-WITHDRAW_SESSION = text(
-    "UPDATE result SET calibrated = NULL, final = weighted, grade = scored_grade, coefficient = k.coefficient,"
-    " revision = revision + 1, update_time = clock_timestamp()"
-    " FROM session_member m LEFT JOIN unnest(CAST(:grades AS text[]), CAST(:coefficients AS numeric[]))"
-    " AS k (grade, coefficient) ON k.grade = m.scored_grade"
-    " WHERE m.tenant_id = :tenant_id AND m.session_id = :session_id AND result.tenant_id = :tenant_id"
-    " AND result.cycle_id = :cycle_id AND result.participant_id = m.participant_id AND result.latest"
+TAKE_SESSION = text(
+    "INSERT INTO calibrated SELECT participant_id, score, score, grade,"
+    " CAST(CAST(:coefficients AS jsonb) ->> grade AS numeric)"
+    " FROM session_member WHERE tenant_id = :tenant_id AND session_id = :session_id"
 )
+TAKE_SCORED = text(
+    "INSERT INTO calibrated SELECT participant_id, NULL, weighted, scored_grade,"
+    " CAST(CAST(:coefficients AS jsonb) ->> scored_grade AS numeric)"
+    " FROM session_member WHERE tenant_id = :tenant_id AND session_id = :session_id"
+)
+ANALYZE_CALIBRATED = text("ANALYZE calibrated")
+APPLY_CALIBRATED = text(
+    "UPDATE result SET calibrated = c.calibrated, final = c.final, grade = c.grade, coefficient = c.coefficient,"
+    " revision = revision + 1, update_time = clock_timestamp() FROM calibrated c"
+    " WHERE result.tenant_id = :tenant_id AND result.cycle_id = :cycle_id AND result.participant_id = c.participant_id"
+    " AND result.latest"
+)
+DROP_CALIBRATED = text("DROP TABLE calibrated")
 AMEND = text(
     "INSERT INTO result (tenant_id, id, cycle_id, participant_id, employee_id, version, stage_id, epoch, inputs_hash,"
     " raw, weighted, calibrated, final, scored_grade, grade, coefficient, explanation, department_path,"
@@ -134,11 +143,11 @@ class ResultStore:
 
     async def apply_session(self, cycle_id: UUID, session_id: UUID, coefficients: Mapping[str, Decimal]) -> int:
         """Write a session's grades and scores to the results of its members; answers how many."""
-        return await self._by_session(APPLY_SESSION, cycle_id, session_id, coefficients)
+        return await self._by_session(TAKE_SESSION, cycle_id, session_id, coefficients)
 
     async def withdraw_session(self, cycle_id: UUID, session_id: UUID, coefficients: Mapping[str, Decimal]) -> int:
         """Take a session's grades and scores back: results are as scored again."""
-        return await self._by_session(WITHDRAW_SESSION, cycle_id, session_id, coefficients)
+        return await self._by_session(TAKE_SCORED, cycle_id, session_id, coefficients)
 
     async def amend(
         self, before: Result, *, appeal_id: UUID, final: Decimal | None, grade: str, coefficient: Decimal | None,
@@ -165,16 +174,16 @@ class ResultStore:
         return await self.of_appeal(appeal_id)
 
     async def _by_session(
-        self, statement: Any, cycle_id: UUID, session_id: UUID, coefficients: Mapping[str, Decimal]
+        self, take: TextClause, cycle_id: UUID, session_id: UUID, coefficients: Mapping[str, Decimal]
     ) -> int:
-        values = {
-            "tenant_id": self._tenant_id,
-            "cycle_id": cycle_id,
-            "session_id": session_id,
-            "grades": list(coefficients),
-            "coefficients": list(coefficients.values()),
-        }
-        return (await self._connection.execute(statement, values)).rowcount
+        known = json.dumps({grade: str(coefficient) for grade, coefficient in coefficients.items()})
+        members = {"tenant_id": self._tenant_id, "session_id": session_id, "coefficients": known}
+        await self._connection.execute(CREATE_CALIBRATED)
+        await self._connection.execute(take, members)
+        await self._connection.execute(ANALYZE_CALIBRATED)
+        done = await self._connection.execute(APPLY_CALIBRATED, {"tenant_id": self._tenant_id, "cycle_id": cycle_id})
+        await self._connection.execute(DROP_CALIBRATED)
+        return done.rowcount
 
     def _select(self, *, with_explanation: bool = False) -> Select[Any]:
         visible_since = func.coalesce(result.c.released_at, release.c.released_at).label("visible_since")

@@ -25,13 +25,15 @@ OPEN_SESSIONS = text(
     " state = 'open', pooled = excluded.pooled, facilitator_id = excluded.facilitator_id, committed_at = NULL,"
     " version = session.version + 1, update_time = clock_timestamp() WHERE session.epoch < excluded.epoch"
 )
-# Its key makes the join fast whatever the planner knows of tables that were filled a moment ago.
+# Tables that were filled a moment ago have no statistics, and the planner takes them for empty: so no join here has
+# more than two sides, and each can be looked up by a key of the other.
 CREATE_HOME = text(
-    "CREATE TEMPORARY TABLE home (path uuid[] PRIMARY KEY, session_path uuid[] NOT NULL, session_id uuid)"
-    " ON COMMIT DROP"
+    "CREATE TEMPORARY TABLE home (path uuid[] PRIMARY KEY, session_path uuid[] NOT NULL, session_id uuid,"
+    " facilitator_id uuid) ON COMMIT DROP"
 )
 FIND_HOMES = text(
-    "UPDATE home SET session_id = s.id FROM session s WHERE s.tenant_id = :tenant_id AND s.cycle_id = :cycle_id"
+    "UPDATE home SET session_id = s.id, facilitator_id = s.facilitator_id FROM session s"
+    " WHERE s.tenant_id = :tenant_id AND s.cycle_id = :cycle_id"
     " AND s.stage_id = :stage_id AND s.department_path = home.session_path AND s.state = 'open'"
 )
 ADD_MEMBERS = text(
@@ -42,11 +44,9 @@ ADD_MEMBERS = text(
     " AND h.session_id IS NOT NULL ON CONFLICT DO NOTHING"
 )
 NAME_FACILITATORS = text(
-    "UPDATE result SET facilitator_id = s.facilitator_id FROM session s"
-    " JOIN session_member m ON m.tenant_id = s.tenant_id AND m.session_id = s.id"
-    " WHERE s.tenant_id = :tenant_id AND s.cycle_id = :cycle_id AND s.stage_id = :stage_id"
-    " AND result.tenant_id = s.tenant_id AND result.cycle_id = s.cycle_id AND result.participant_id = m.participant_id"
-    " AND result.latest AND result.facilitator_id IS DISTINCT FROM s.facilitator_id"
+    "UPDATE result SET facilitator_id = h.facilitator_id FROM home h WHERE h.path = result.department_path"
+    " AND result.tenant_id = :tenant_id AND result.cycle_id = :cycle_id AND result.latest"
+    " AND result.facilitator_id IS DISTINCT FROM h.facilitator_id"
 )
 COUNT_MEMBERS = text(
     "UPDATE session SET size = (SELECT count(*) FROM session_member m WHERE m.tenant_id = session.tenant_id"
