@@ -1,4 +1,4 @@
-"""The bridge from rows to workflows, `python -m workflows.bridge`: hints from event logs, a reconciler, engine facts."""
+"""The bridge from rows to workflows, `python -m workflows.bridge`: hints from event logs, reconciler, engine facts."""
 
 import asyncio
 import time
