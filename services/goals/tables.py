@@ -91,8 +91,8 @@ check_in = Table(
     Index("ix_check_in_goal", "tenant_id", "goal_id", "id"),
 )
 
-freeze = Table(
-    "freeze",
+attainment_freeze = Table(
+    "attainment_freeze",
     metadata,
     _tenant_id(),
     Column("id", Uuid, nullable=False),
@@ -118,5 +118,5 @@ attainment = Table(
     Column("canceled", Boolean, nullable=False),
     Column("measures", JSONB, nullable=False),
     PrimaryKeyConstraint("tenant_id", "freeze_id", "employee_id", "goal_id"),
-    ForeignKeyConstraint(["tenant_id", "freeze_id"], ["freeze.tenant_id", "freeze.id"]),
+    ForeignKeyConstraint(["tenant_id", "freeze_id"], ["attainment_freeze.tenant_id", "attainment_freeze.id"]),
 )

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.goals.domain.model import Attainment, Mode
 from services.goals.store.documents import read_measures
-from services.goals.tables import attainment, freeze
+from services.goals.tables import attainment, attainment_freeze
 
 CLAIM = text(
-    "INSERT INTO freeze (tenant_id, id, period_start, period_end, as_of, count)"
+    "INSERT INTO attainment_freeze (tenant_id, id, period_start, period_end, as_of, count)"
     " VALUES (:tenant_id, :id, :period_start, :period_end, :as_of, 0) ON CONFLICT DO NOTHING"
 )
 # Confirmed goals that overlap the period, in the version valid now; cancelled ones go along, to be renormalised.
@@ -25,7 +25,7 @@ COPY = text(
     "  SELECT FROM goal_version v WHERE v.tenant_id = goal.tenant_id AND v.goal_id = goal.id"
     "  AND v.snapshot->>'state' IN ('confirmed', 'active'))))"
 )
-FINISH = text("UPDATE freeze SET count = :count WHERE tenant_id = :tenant_id AND id = :id")
+FINISH = text("UPDATE attainment_freeze SET count = :count WHERE tenant_id = :tenant_id AND id = :id")
 
 
 class FreezeStore:
@@ -46,7 +46,9 @@ class FreezeStore:
 
     async def size(self, freeze_id: UUID) -> int | None:
         """Return how many goals were frozen; None when nothing was frozen under the id."""
-        query = select(freeze.c.count).where(freeze.c.tenant_id == self._tenant_id, freeze.c.id == freeze_id)
+        query = select(attainment_freeze.c.count).where(
+            attainment_freeze.c.tenant_id == self._tenant_id, attainment_freeze.c.id == freeze_id
+        )
         return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def of(self, freeze_id: UUID, employee_ids: Sequence[UUID]) -> list[Attainment]:

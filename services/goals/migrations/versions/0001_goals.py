@@ -13,7 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-TENANT_TABLES = ("goal", "goal_version", "check_in", "freeze", "attainment")
+TENANT_TABLES = ("goal", "goal_version", "check_in", "attainment_freeze", "attainment")
 
 TABLES = (
     """CREATE TABLE goal (
@@ -37,18 +37,18 @@ TABLES = (
     CONSTRAINT pk_check_in PRIMARY KEY (tenant_id, id),
     CONSTRAINT fk_check_in_tenant_id_goal_id FOREIGN KEY (tenant_id, goal_id) REFERENCES goal (tenant_id, id))""",
     "CREATE INDEX ix_check_in_goal ON check_in (tenant_id, goal_id, id)",
-    """CREATE TABLE freeze (
+    """CREATE TABLE attainment_freeze (
     tenant_id uuid NOT NULL, id uuid NOT NULL, period_start date NOT NULL, period_end date NOT NULL,
     as_of timestamptz NOT NULL, count integer NOT NULL,
     create_time timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT pk_freeze PRIMARY KEY (tenant_id, id))""",
+    CONSTRAINT pk_attainment_freeze PRIMARY KEY (tenant_id, id))""",
     """CREATE TABLE attainment (
     tenant_id uuid NOT NULL, freeze_id uuid NOT NULL, employee_id uuid NOT NULL, goal_id uuid NOT NULL,
     goal_version bigint NOT NULL, name text NOT NULL, mode text NOT NULL, weight numeric NOT NULL,
     canceled boolean NOT NULL, measures jsonb NOT NULL,
     CONSTRAINT pk_attainment PRIMARY KEY (tenant_id, freeze_id, employee_id, goal_id),
     CONSTRAINT fk_attainment_tenant_id_freeze_id
-        FOREIGN KEY (tenant_id, freeze_id) REFERENCES freeze (tenant_id, id))""",
+        FOREIGN KEY (tenant_id, freeze_id) REFERENCES attainment_freeze (tenant_id, id))""",
 )
 
 
