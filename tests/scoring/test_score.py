@@ -203,6 +203,12 @@ def test_bonus_deduction_ceiling_and_veto() -> None:
     assert (str(limited.weighted), limited.veto_grade) == ("93.00", "C")
 
 
+@pytest.mark.parametrize(("count", "total"), [(2, "94.00"), (3, "96.00"), (4, "96.00")])
+def test_a_small_cap_of_a_bonus_is_points(count: int, total: str) -> None:
+    form = form_of(rated(), item("b", 0, "bonus", method="occurrence", per_occurrence="2", cap="6"))
+    assert str(scored(form, Inputs(answers(manager=[90]), {"s/b": Fraction(count)})).weighted) == total
+
+
 def test_reference_sections_are_shown_and_do_not_count() -> None:
     form = form_of(rated())
     form["sections"].append(

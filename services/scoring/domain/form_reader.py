@@ -27,6 +27,8 @@ from services.scoring.domain.formula import Formula, compile_formula
 Json = Mapping[str, Any]
 RATIO_AT_MOST = 10
 """A cap or ceiling of at most this is a ratio (1.2 is 120 %), above it is points: 120 % is stored as 1.2."""
+BESIDE_WEIGHTS = frozenset({Kind.BONUS, Kind.DEDUCTION})
+"""Their caps are points of the total however small: a cap of 6 is 6 points, not 600 %."""
 UNSCORED_QUESTIONS = frozenset({"text", "evidence"})
 QUESTION_METHODS = {"number": Method.NUMBER, "choice": Method.CHOICE, "multi_choice": Method.CHOICE}
 
@@ -111,7 +113,7 @@ def _indicator(document: Json, section: str, relations: tuple[Relation, ...]) ->
         measure=_measure(document, kind, basis),
         basis=basis,
         name=document.get("name", ""),
-        cap=_optional(document.get("cap"), read_points),
+        cap=_optional(document.get("cap"), read_number if kind in BESIDE_WEIGHTS else read_points),
         relations=relations,
         target=_optional(document.get("target"), read_number),
         threshold=_optional(document.get("threshold"), read_number),
