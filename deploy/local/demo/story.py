@@ -22,10 +22,10 @@ LENGTHS: Mapping[str, int] = {  # seconds at pace 1; what is done early closes e
     "self_review": 24,
     "data_entry": 24,
     "manager_review": 30,
-    "calibration": 20,
+    "calibration": 12,
     "release": 2,
-    "acknowledgement": 24,
-    "appeals": 24,
+    "acknowledgement": 20,
+    "appeals": 20,
     "interview": 16,
 }
 ENDED = ("closed", "canceled", "archived")
