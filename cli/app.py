@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import stack
+from cli import demo, stack
 
 app = typer.Typer(
     help="Attune (同频): performance reviews that run by themselves, on time.",
@@ -14,3 +14,4 @@ app = typer.Typer(
 )
 
 stack.register(app)
+demo.register(app)

@@ -1,0 +1,1 @@
+"""Messages, their wording, and what may go wrong; pure."""

@@ -1,0 +1,85 @@
+"""The nouns of notify."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+EMAIL = "email"
+
+
+class DeliveryState(StrEnum):
+    """What became of a message on a channel."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one event tells one person; the wording is chosen when it is read."""
+
+    recipient_id: UUID
+    kind: str
+    subject_type: str
+    subject_id: UUID
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of somebody's inbox."""
+
+    id: UUID
+    recipient_id: UUID
+    sequence: int
+    kind: str
+    subject_type: str
+    subject_id: UUID
+    parameters: Mapping[str, Any]
+    create_time: datetime
+    read_time: datetime | None
+    void: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message on an external channel."""
+
+    id: UUID
+    message_id: UUID
+    recipient_id: UUID
+    channel: str
+    state: DeliveryState
+    attempts: int
+    error: str
+    kind: str
+    update_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A delivery that was claimed for sending, with what it says."""
+
+    id: UUID
+    tenant_id: UUID
+    recipient_id: UUID
+    attempts: int
+    kind: str
+    parameters: Mapping[str, Any]
+    language: str  # of the recipient's preference; empty follows people
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How somebody wants to be told; an empty language follows people."""
+
+    language: str = ""
+    email: bool = True

@@ -1,0 +1,93 @@
+"""Deliveries on external channels: the sender claims them across tenants, others list them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain.model import Delivery, DeliveryState, Outgoing
+from services.notify.tables import delivery, message
+
+CLAIM = text(
+    "WITH due AS (SELECT tenant_id, id FROM delivery WHERE state = 'pending' AND next_attempt_time <= clock_timestamp()"
+    " ORDER BY next_attempt_time LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    " UPDATE delivery d SET state = 'sending', attempts = d.attempts + 1, update_time = clock_timestamp()"
+    " FROM due, message m LEFT JOIN preference p ON p.tenant_id = m.tenant_id AND p.employee_id = m.recipient_id"
+    " WHERE d.tenant_id = due.tenant_id AND d.id = due.id AND m.tenant_id = d.tenant_id AND m.id = d.message_id"
+    " RETURNING d.id, d.tenant_id, d.recipient_id, d.attempts, m.kind, m.parameters,"
+    " coalesce(p.language, '') AS language, coalesce(p.email, true) AND NOT m.void AS wanted"
+)
+SETTLE = text(
+    "UPDATE delivery SET state = :state, error = :error, update_time = clock_timestamp(),"
+    " next_attempt_time = clock_timestamp() + CAST(:pause AS interval)"
+    " WHERE tenant_id = :tenant_id AND id = :id AND state = 'sending'"
+)
+# A send that was interrupted may or may not have been taken: shown, and not repeated, for SMTP knows no dedupe key.
+GIVE_UP = text(
+    "UPDATE delivery SET state = 'unknown', error = 'INTERRUPTED', update_time = clock_timestamp()"
+    " WHERE state = 'sending' AND update_time < clock_timestamp() - CAST(:after AS interval)"
+)
+
+
+class Outbox:
+    """The queue of all tenants, in the hands of the sender."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def claim(self, limit: int) -> list[Outgoing]:
+        """Take deliveries that are due; nobody else takes them."""
+        rows = await self._connection.execute(CLAIM, {"limit": limit})
+        return [Outgoing(**row._mapping) for row in rows]
+
+    async def settle(
+        self, each: Outgoing, state: DeliveryState, error: str = "", pause: timedelta = timedelta(0)
+    ) -> None:
+        """Note what became of a delivery."""
+        key = {"tenant_id": each.tenant_id, "id": each.id}
+        await self._connection.execute(SETTLE, {**key, "state": state.value, "error": error[:200], "pause": pause})
+
+    async def give_up_interrupted(self, after: timedelta) -> int:
+        """Mark deliveries as unknown whose sender has gone."""
+        return (await self._connection.execute(GIVE_UP, {"after": after})).rowcount
+
+
+class DeliveryStore:
+    """The deliveries of one tenant."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: UUID) -> None:
+        self._connection, self._tenant_id = connection, tenant_id
+
+    async def page(
+        self, state: DeliveryState | None, recipient_id: UUID | None, after: UUID | None, limit: int
+    ) -> Sequence[Delivery]:
+        """Return deliveries by id."""
+        query = (
+            select(delivery, message.c.kind)
+            .join(message, (message.c.tenant_id == delivery.c.tenant_id) & (message.c.id == delivery.c.message_id))
+            .where(delivery.c.tenant_id == self._tenant_id)
+            .order_by(delivery.c.id)
+            .limit(limit)
+        )
+        if state is not None:
+            query = query.where(delivery.c.state == state.value)
+        if recipient_id is not None:
+            query = query.where(delivery.c.recipient_id == recipient_id)
+        if after is not None:
+            query = query.where(delivery.c.id > after)
+        return [
+            Delivery(
+                row.id,
+                row.message_id,
+                row.recipient_id,
+                row.channel,
+                DeliveryState(row.state),
+                row.attempts,
+                row.error,
+                row.kind,
+                row.update_time,
+            )
+            for row in await self._connection.execute(query)
+        ]
