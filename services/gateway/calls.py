@@ -70,7 +70,7 @@ class Services:
 
 
 async def repeat(method: Any, request: Message, metadata: Any, seconds: float) -> Any:
-    """Call, and call again while the service cannot be reached; what exceeded its deadline is for the client to repeat."""
+    """Call, and call again while the service cannot be reached; an exceeded deadline is for the client to repeat."""
     for pause in (*PAUSES, None):
         try:
             return await method(request, timeout=seconds, metadata=metadata)

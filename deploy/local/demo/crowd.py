@@ -1,4 +1,4 @@
-"""The crowd: three hundred people who do over REST, as themselves, what the script says, each at a moment of their own."""
+"""The crowd: three hundred people who do over REST, as themselves, what the script says."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
