@@ -171,5 +171,5 @@ def _count(signature: Signature) -> str:
 
 
 def _hint(written: str, known: list[str]) -> dict[str, str]:
-    near = difflib.get_close_matches(written, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(written, known, n=1)
     return {"hint_zh": f", 是否指 {near[0]}" if near else "", "hint_en": f"; did you mean {near[0]}" if near else ""}
