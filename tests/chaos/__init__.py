@@ -1,0 +1,1 @@
+"""Faults injected into the whole system, on stacks of their own."""
