@@ -43,6 +43,8 @@ def running_temporal(directory: Path) -> Iterator[TemporalServer]:
         with locked(directory / "lock"):
             if _count(directory, -1) == 0:
                 stack.stop()
+            else:
+                stack.leave()
 
 
 def _count(directory: Path, change: int) -> int:

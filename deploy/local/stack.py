@@ -77,6 +77,12 @@ class Stack:
         finally:
             self._reap()
 
+    def leave(self) -> None:
+        """Let the stack go on without this program; somebody else stops it."""
+        if self._supervisor is not None and not self._tied:
+            self._supervisor.returncode = 0  # else Python complains of a child that is meant to outlive us
+            self._supervisor = None
+
     def state(self) -> StackState | None:
         """What the supervisor last wrote; it may be dead."""
         return read_state(self.layout)
