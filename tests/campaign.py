@@ -50,6 +50,7 @@ class Campaign:
                     await story.follow(self.crowd)
                 injecting.cancel()
             await asyncio.to_thread(self.stack.wait_ready, 60.0)
+            story.ledger.close()
             found = await compare(self.crowd)
             return [*found.differences, *await self._settled_violations()]
 

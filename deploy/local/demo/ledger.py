@@ -26,6 +26,12 @@ class Ledger:
         """Note that it was refused."""
         self._note({"event": "fail", "key": key, "code": code})
 
+    def close(self) -> None:
+        """Nothing more is noted."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
     def _note(self, line: dict[str, Any]) -> None:
         if self._file:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -17,7 +17,8 @@ from services.notify.tables import message, preference
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('attune.notify.' || :tenant_id, 0))")
 TELL = text(
     "INSERT INTO message (tenant_id, id, event_id, recipient_id, sequence, kind, subject_type, subject_id, parameters)"
-    " SELECT :tenant_id, deterministic_id(:at, CAST(:event_id AS text), n.recipient_id::text), :event_id,"
+    " SELECT :tenant_id, deterministic_id(:at, CAST(CAST(:event_id AS uuid) AS text), n.recipient_id::text),"
+    " CAST(:event_id AS uuid),"
     " n.recipient_id, coalesce((SELECT max(m.sequence) FROM message m WHERE m.tenant_id = :tenant_id"
     "  AND m.recipient_id = n.recipient_id), 0) + 1, n.kind, n.subject_type, n.subject_id, n.parameters"
     " FROM unnest(CAST(:recipients AS uuid[]), CAST(:kinds AS text[]), CAST(:types AS text[]),"
