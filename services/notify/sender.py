@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
 from typing import Protocol
 
 import aiosmtplib
@@ -13,21 +14,25 @@ from services.notify.domain.wording import render
 from services.notify.settings import NotifySettings
 from services.notify.store.deliveries import Outbox
 from services.notify.usecases.ports import People
+from services.runtime.clock import utc_now
 from services.runtime.database import Database
+from services.runtime.errors import status_of
 from services.runtime.telemetry import log
 
-BATCH = 20
-INTERRUPTED_AFTER = timedelta(minutes=2)  # longer than any send lasts
-SEND_SECONDS = 20.0
-MAX_ATTEMPTS = 8
-TEMPORARY = range(400, 500)  # SMTP replies that ask to come again
+LANES, BATCH = 4, 20  # sends at a time, and how many each makes before it looks for interrupted ones again
+INTERRUPTED_AFTER = timedelta(minutes=2)  # longer than a call to people and a send last together
+SEND_SECONDS = 60.0  # from connecting to the server's last word
+ANSWER_SECONDS = 20.0  # of the server to each command
+MAX_ATTEMPTS = 16  # with the pauses, some six hours
+LONGEST_PAUSE = timedelta(hours=1)
+TEMPORARY, PERMANENT = range(400, 500), range(500, 600)  # replies of SMTP
 
 
 class Mailer(Protocol):
     """A way to hand an e-mail over."""
 
     async def send(self, address: str, title: str, body: str) -> None:
-        """Hand it over; raises aiosmtplib.SMTPException or OSError."""
+        """Hand it over; raises aiosmtplib.SMTPException, OSError, or ValueError for an address that is none."""
         ...
 
 
@@ -38,19 +43,22 @@ class SmtpMailer:
         self._settings = settings
 
     async def send(self, address: str, title: str, body: str) -> None:
-        """Hand an e-mail to the server; raises aiosmtplib.SMTPException or OSError."""
+        """Hand an e-mail to the server; raises aiosmtplib.SMTPException, OSError, or ValueError."""
+        sender = self._settings.smtp_sender
         email = EmailMessage()
-        email["From"], email["To"], email["Subject"] = self._settings.smtp_sender, address, title
+        email["From"], email["To"], email["Subject"] = sender, address, " ".join(title.split())
+        email["Date"], email["Message-ID"] = format_datetime(utc_now()), make_msgid(domain=sender.rpartition("@")[2])
         email.set_content(body)
-        await aiosmtplib.send(
-            email,
-            hostname=self._settings.smtp_host,
-            port=self._settings.smtp_port,
-            username=self._settings.smtp_username or None,
-            password=self._settings.smtp_password or None,
-            start_tls=self._settings.smtp_starttls,
-            timeout=SEND_SECONDS,
-        )
+        async with asyncio.timeout(SEND_SECONDS):
+            await aiosmtplib.send(
+                email,
+                hostname=self._settings.smtp_host,
+                port=self._settings.smtp_port,
+                username=self._settings.smtp_username or None,
+                password=self._settings.smtp_password or None,
+                start_tls=self._settings.smtp_starttls,
+                timeout=ANSWER_SECONDS,
+            )
 
 
 class Sender:
@@ -62,43 +70,75 @@ class Sender:
     async def run(self) -> None:
         """Send for ever."""
         while True:
-            if not await self.send_due():
+            try:
+                sent = await self.send_due()
+            except Exception as error:
+                log.warning("sending failed", reason=status_of(error).reason)
+                sent = 0
+            if not sent:
                 await asyncio.sleep(self._poll)
 
     async def send_due(self) -> int:
-        """Send one batch; return how many were claimed."""
+        """Send what is due, up to a batch a lane; return how many were claimed."""
         async with self._database.system_transaction() as connection:
-            outbox = Outbox(connection)
-            await outbox.give_up_interrupted(INTERRUPTED_AFTER)
-            claimed = await outbox.claim(BATCH)
-        for each in claimed:
-            state, error = await self._send(each)
+            await Outbox(connection).give_up_interrupted(INTERRUPTED_AFTER)
+        return sum(await asyncio.gather(*(self._send_batch() for _ in range(LANES))))
+
+    async def _send_batch(self) -> int:
+        """Claim one at a time, so that a crash leaves nothing `unknown` but what was really being sent."""
+        for count in range(BATCH):
             async with self._database.system_transaction() as connection:
-                pause = timedelta(seconds=2.0**each.attempts) if state is DeliveryState.PENDING else timedelta(0)
-                await Outbox(connection).settle(each, state, error, pause)
-        return len(claimed)
+                claimed = await Outbox(connection).claim(1)
+            if not claimed:
+                return count
+            for each in claimed:
+                await self._deliver(each)
+        return BATCH
+
+    async def _deliver(self, each: Outgoing) -> None:
+        state, error = await self._send(each)
+        pause = min(timedelta(seconds=2 ** min(each.attempts, 16)), LONGEST_PAUSE)
+        async with self._database.system_transaction() as connection:
+            await Outbox(connection).settle(each, state, error, pause)
 
     async def _send(self, each: Outgoing) -> tuple[DeliveryState, str]:
         if not each.wanted:
             return DeliveryState.VOID, ""
         try:
             address, language = await self._people.contact(each.tenant_id, each.recipient_id)
-            if not address:
-                return DeliveryState.FAILED, "NO_ADDRESS"
-            title, body = render(each.kind, each.parameters, each.language or language)
+        except grpc.aio.AioRpcError as error:  # nothing was tried yet: wait for people, however long
+            return DeliveryState.PENDING, f"PEOPLE_{error.code().name}"
+        if not address:
+            return DeliveryState.FAILED, "NO_ADDRESS"
+        title, body = render(each.kind, each.parameters, each.language or language)
+        try:
             await self._mailer.send(address, title, body)
-        except (aiosmtplib.SMTPException, OSError, grpc.aio.AioRpcError) as error:
-            return self._failed(each, error)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            name = type(error).__name__  # its text may name the recipient and is not kept
+            log.warning("delivery failed", delivery=str(each.id), error=name, attempt=each.attempts)
+            state = outcome_of(error)
+            exhausted = state is DeliveryState.PENDING and each.attempts >= MAX_ATTEMPTS
+            return DeliveryState.FAILED if exhausted else state, name
         return DeliveryState.SENT, ""
 
-    def _failed(self, each: Outgoing, error: Exception) -> tuple[DeliveryState, str]:
-        """Only what certainly was not taken is tried again; the error's text may name the recipient and is not kept."""
-        name = type(error).__name__
-        code = getattr(error, "code", 0)
-        log.warning("delivery failed", delivery=str(each.id), error=name, attempt=each.attempts)
-        if isinstance(error, aiosmtplib.SMTPReadTimeoutError | aiosmtplib.SMTPServerDisconnected):
-            return DeliveryState.UNKNOWN, name
-        refused = isinstance(error, aiosmtplib.SMTPResponseException) and code not in TEMPORARY
-        if refused or isinstance(error, aiosmtplib.SMTPRecipientsRefused) or each.attempts >= MAX_ATTEMPTS:
-            return DeliveryState.FAILED, name
-        return DeliveryState.PENDING, name
+
+def outcome_of(error: Exception) -> DeliveryState:
+    """Return pending for what was certainly not taken and may be later, failed for good, or unknown.
+
+    A server that answers 4xx (RFC 5321, 4.2.1) asks to come again; one that cannot be reached, greeted or signed in to
+    says nothing about the e-mail; one that falls silent or leaves may have taken it.
+    """
+    match error:
+        case aiosmtplib.SMTPConnectError() | aiosmtplib.SMTPHeloError() | aiosmtplib.SMTPAuthenticationError():
+            return DeliveryState.PENDING
+        case aiosmtplib.SMTPRecipientsRefused():
+            later = all(each.code in TEMPORARY for each in error.recipients)
+            return DeliveryState.PENDING if later else DeliveryState.FAILED
+        case aiosmtplib.SMTPResponseException() if error.code in TEMPORARY:
+            return DeliveryState.PENDING
+        case aiosmtplib.SMTPResponseException() if error.code in PERMANENT:
+            return DeliveryState.FAILED
+        case ValueError() | aiosmtplib.SMTPNotSupported():
+            return DeliveryState.FAILED
+        case _:
+            return DeliveryState.UNKNOWN

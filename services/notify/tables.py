@@ -52,6 +52,19 @@ message = Table(
     Index("ix_message_subject", "tenant_id", "subject_id"),
 )
 
+# Which tasks a message asks for; a row goes when its recipient does not owe the task any more.
+message_task = Table(
+    "message_task",
+    metadata,
+    _tenant_id(),
+    Column("task_id", Uuid, nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("stage_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "task_id", "message_id"),
+    ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+    Index("ix_message_task_message", "tenant_id", "message_id"),
+)
+
 delivery = Table(
     "delivery",
     metadata,
@@ -68,6 +81,9 @@ delivery = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "message_id", "channel"),
     ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+    # The sender asks without a tenant.
+    Index("ix_delivery_due", "next_attempt_time", postgresql_where=text("state = 'pending'")),
+    Index("ix_delivery_sending", "update_time", postgresql_where=text("state = 'sending'")),
     Index("ix_delivery_waiting", "tenant_id", "next_attempt_time", postgresql_where=text("state = 'pending'")),
 )
 

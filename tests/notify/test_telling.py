@@ -84,7 +84,7 @@ def opening(database: Database, tenant_id: UUID) -> Opened:
     return opened
 
 
-def event(tenant_id: UUID, kind: str, **payload: Any) -> Event:
+def event(tenant_id: UUID, kind: str, /, **payload: Any) -> Event:
     ids = {name: str(value) for name, value in payload.items()}
     return Event(uuid4(), tenant_id, kind, "task", uuid4(), 1, ids, "", datetime(2026, 9, 1, tzinfo=UTC))
 
@@ -127,6 +127,10 @@ async def test_everybody_who_owes_is_told_once_however_often_the_event_comes(
     [
         ("reviews.task_returned", "assignee_id", "task_id"),
         ("reviews.appeal_filed", "owner_id", "appeal_id"),
+        ("reviews.appeal_declined", "employee_id", "appeal_id"),
+        ("reviews.stage_extended", "owner_id", "stage_id"),
+        ("reviews.cycle_paused", "owner_id", "cycle_id"),
+        ("reviews.cycle_canceled", "owner_id", "cycle_id"),
         ("reviews.interview_scheduled", "employee_id", "interview_id"),
         ("goals.goal_proposed", "manager_id", ""),
     ],
@@ -135,7 +139,7 @@ async def test_one_person_is_told_of_what_concerns_them(
     database: Database, tenant_id: UUID, kind: str, who: str, subject: str
 ) -> None:
     opened, me = opening(database, tenant_id), uuid4()
-    payload = {who: me} | ({subject: uuid4()} if subject else {})
+    payload = {"stage_id": STAGE, who: me} | ({subject: uuid4()} if subject else {})
     await handle(opened, event(tenant_id, kind, **payload), Telling(KnownReviews(), []))
     page = await inbox(opened, me)
     assert (len(page.messages), page.unread) == (1, 1)
@@ -144,18 +148,82 @@ async def test_one_person_is_told_of_what_concerns_them(
 
 async def test_nobody_is_told_where_nobody_is_named(database: Database, tenant_id: UUID) -> None:
     opened = opening(database, tenant_id)
-    happened = event(tenant_id, "reviews.task_reassigned", task_id=uuid4())
+    happened = event(tenant_id, "reviews.task_reassigned", task_id=uuid4(), stage_id=STAGE)
     await handle(opened, happened, Telling(KnownReviews(), []))
     async with opened(uuid4()) as work:
         assert (await work.connection.execute(text("SELECT count(*) FROM message"))).scalar_one() == 0
 
 
-async def test_what_was_withdrawn_is_void(database: Database, tenant_id: UUID) -> None:
-    opened, me, task = opening(database, tenant_id), uuid4(), uuid4()
-    telling = Telling(KnownReviews((task, me)), [])
+async def voids(opened: Opened, employee_id: UUID) -> list[bool]:
+    return [each.void for each in (await inbox(opened, employee_id)).messages]
+
+
+async def test_what_was_withdrawn_is_void_once_none_of_its_tasks_is_left(database: Database, tenant_id: UUID) -> None:
+    opened, one, two = opening(database, tenant_id), uuid4(), uuid4()
+    first, second, third = uuid4(), uuid4(), uuid4()
+    telling = Telling(KnownReviews((first, one), (second, two), (third, two)), [])
     await handle(opened, opened_tasks(tenant_id), telling)
-    await handle(opened, event(tenant_id, "reviews.task_withdrawn", task_id=task), telling)
-    assert [each.void for each in (await inbox(opened, me)).messages] == [True]
+    await handle(opened, withdrawn(tenant_id, first), telling)
+    await handle(opened, withdrawn(tenant_id, second), telling)
+    assert (await voids(opened, one), await voids(opened, two)) == ([True], [False])
+    await handle(opened, withdrawn(tenant_id, third), telling)
+    assert await voids(opened, two) == [True]
+
+
+def withdrawn(tenant_id: UUID, task: UUID) -> Event:
+    return event(tenant_id, "reviews.task_withdrawn", task_id=task, stage_id=STAGE)
+
+
+@pytest.mark.parametrize("kind", ["reviews.tasks_withdrawn", "reviews.tasks_expired"])
+async def test_the_end_of_a_chunk_voids_all_but_what_is_still_owed(
+    database: Database, tenant_id: UUID, kind: str
+) -> None:
+    opened, gone, extended, elsewhere = opening(database, tenant_id), uuid4(), uuid4(), uuid4()
+    tasks = sorted([uuid4(), uuid4()])
+    owed = ((tasks[0], gone), (tasks[1], extended))
+    await handle(opened, opened_tasks(tenant_id), Telling(KnownReviews(*owed), []))
+    apart = event(tenant_id, "reviews.task_opened", task_id=tasks[0], stage_id=uuid4(), assignee_id=elsewhere)
+    await handle(opened, apart, Telling(KnownReviews(), []))
+    ended = event(tenant_id, kind, cycle_id=CYCLE, stage_id=STAGE, first=tasks[0], last=tasks[1])
+    await handle(opened, ended, Telling(KnownReviews(owed[1]), []))
+    assert (await voids(opened, gone), await voids(opened, extended)) == ([True], [False])
+    assert await voids(opened, elsewhere) == [False]
+
+
+async def test_who_handed_a_task_on_is_not_asked_for_it_any_more(database: Database, tenant_id: UUID) -> None:
+    opened, before, after, task = opening(database, tenant_id), uuid4(), uuid4(), uuid4()
+    telling = Telling(KnownReviews((task, before)), [])
+    await handle(opened, opened_tasks(tenant_id), telling)
+    handed = event(tenant_id, "reviews.task_reassigned", task_id=task, stage_id=STAGE, assignee_id=after)
+    await handle(opened, handed, telling)
+    assert (await voids(opened, before), await voids(opened, after)) == ([True], [False])
+
+
+async def test_both_sides_of_an_interview_are_told(database: Database, tenant_id: UUID) -> None:
+    opened, employee, manager = opening(database, tenant_id), uuid4(), uuid4()
+    ids = {"employee_id": employee, "manager_id": manager, "interview_id": uuid4()}
+    at = "2026-10-08T02:00:00+00:00"
+    await handle(
+        opened, event(tenant_id, "reviews.interview_scheduled", **ids, scheduled_at=at), Telling(KnownReviews(), [])
+    )
+    (theirs,), (mine,) = (await inbox(opened, employee)).messages, (await inbox(opened, manager, "en")).messages
+    assert "2026-10-08 02:00 UTC" in theirs.body
+    assert (theirs.kind, mine.kind) == ("interview_scheduled", "interview_to_hold")
+
+
+async def test_to_acknowledge_is_to_be_told_of_a_result(database: Database, tenant_id: UUID) -> None:
+    opened, me = opening(database, tenant_id), uuid4()
+    ids = {"cycle_id": CYCLE, "stage_id": STAGE, "first": uuid4(), "last": uuid4()}
+    happened = event(tenant_id, "reviews.tasks_opened", **ids, kind="acknowledgement")
+    await handle(opened, happened, Telling(KnownReviews((uuid4(), me)), []))
+    assert (await inbox(opened, me)).messages[0].title == "您的绩效结果已公布"
+
+
+def test_what_has_no_words_yet_is_still_shown() -> None:
+    assert [render("of_tomorrow", {}, language)[0] for language in LANGUAGES] == [
+        "您有一条新消息",
+        "There is news for you",
+    ]
 
 
 async def test_only_ones_own_messages_are_marked_read(database: Database, tenant_id: UUID) -> None:
@@ -197,7 +265,10 @@ async def deliveries(opened: Opened) -> list[tuple[str, int, str]]:
         (aiosmtplib.SMTPResponseException(550, "no such user"), "failed"),
         (aiosmtplib.SMTPResponseException(451, "come again"), "pending"),
         (aiosmtplib.SMTPConnectError("down"), "pending"),
+        (aiosmtplib.SMTPAuthenticationError(535, "who are you"), "pending"),
         (aiosmtplib.SMTPServerDisconnected("gone"), "unknown"),
+        (TimeoutError(), "unknown"),
+        (ValueError("no address"), "failed"),
     ],
 )
 async def test_a_delivery_shows_what_became_of_it(
@@ -219,7 +290,8 @@ async def test_an_interrupted_send_is_unknown_and_not_repeated(database: Databas
     async with opened(me) as work:
         await work.connection.execute(
             text(
-                "UPDATE delivery SET state = 'sending', attempts = 1, update_time = clock_timestamp() - CAST(:ago AS interval)"
+                "UPDATE delivery SET state = 'sending', attempts = 1,"
+                " update_time = clock_timestamp() - CAST(:ago AS interval)"
             ),
             {"ago": long_ago},
         )

@@ -30,6 +30,8 @@ class News:
     subject_type: str
     subject_id: UUID
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[UUID, ...] = ()  # what it asks for; void when none of them is owed by the recipient any more
+    stage_id: UUID | None = None  # of the tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,27 @@ QUEUE = text(
     " FROM message WHERE tenant_id = :tenant_id AND event_id = :event_id ON CONFLICT DO NOTHING"
 )
 
+ASK = text(
+    "INSERT INTO message_task (tenant_id, task_id, message_id, stage_id)"
+    " SELECT m.tenant_id, t.task_id, m.id, t.stage_id FROM unnest(CAST(:recipients AS uuid[]), CAST(:tasks AS uuid[]),"
+    "  CAST(:stages AS uuid[])) AS t (recipient_id, task_id, stage_id)"
+    " JOIN message m ON m.tenant_id = :tenant_id AND m.event_id = CAST(:event_id AS uuid)"
+    "  AND m.recipient_id = t.recipient_id ON CONFLICT DO NOTHING"
+)
+# A message is void when its last task goes; the outer statement still sees the rows that the inner one deletes.
+END = text(
+    "WITH ended AS (DELETE FROM message_task t USING message m"
+    " WHERE t.tenant_id = :tenant_id AND t.task_id BETWEEN :first AND :last AND t.stage_id = :stage_id"
+    " AND m.tenant_id = t.tenant_id AND m.id = t.message_id"
+    " AND NOT EXISTS (SELECT 1 FROM unnest(CAST(:owed AS uuid[]), CAST(:people AS uuid[])) AS s (task_id, employee_id)"
+    "  WHERE s.task_id = t.task_id AND s.employee_id = m.recipient_id)"
+    " RETURNING t.message_id, t.task_id)"
+    " UPDATE message SET void = true WHERE tenant_id = :tenant_id AND NOT void"
+    " AND id IN (SELECT message_id FROM ended)"
+    " AND NOT EXISTS (SELECT 1 FROM message_task r WHERE r.tenant_id = :tenant_id AND r.message_id = message.id"
+    "  AND NOT EXISTS (SELECT 1 FROM ended e WHERE e.message_id = r.message_id AND e.task_id = r.task_id))"
+)
+
 
 class InboxStore:
     """The inboxes of one tenant."""
@@ -55,15 +76,30 @@ class InboxStore:
             "parameters": [json.dumps(dict(each.parameters), ensure_ascii=False) for each in news],
         }
         told = (await self._connection.execute(TELL, values)).rowcount
+        asked = [(each, task_id) for each in news if each.stage_id for task_id in each.tasks] if told else []
+        if asked:
+            rows = {
+                "recipients": [each.recipient_id for each, _ in asked],
+                "tasks": [task_id for _, task_id in asked],
+                "stages": [each.stage_id for each, _ in asked],
+            }
+            await self._connection.execute(ASK, {"tenant_id": self._tenant_id, "event_id": event_id, **rows})
         for channel in channels:
             key = {"tenant_id": self._tenant_id, "event_id": event_id, "channel": channel}
             await self._connection.execute(QUEUE, key)
         return told
 
-    async def void_subject(self, subject_id: UUID) -> int:
-        """Mark what was told of a subject (a task, or a stage) as no longer true."""
-        concerned = (message.c.tenant_id == self._tenant_id, message.c.subject_id == subject_id, ~message.c.void)
-        return (await self._connection.execute(update(message).where(*concerned).values(void=True))).rowcount
+    async def end_tasks(self, stage_id: UUID, first: UUID, last: UUID, owed: Sequence[tuple[UUID, UUID]]) -> int:
+        """Forget a stage's tasks from first to last but those still owed (task, employee); void what asks for none."""
+        values = {
+            "tenant_id": self._tenant_id,
+            "stage_id": stage_id,
+            "first": first,
+            "last": last,
+            "owed": [task_id for task_id, _ in owed],
+            "people": [employee_id for _, employee_id in owed],
+        }
+        return (await self._connection.execute(END, values)).rowcount
 
     async def page(self, recipient_id: UUID, unread: bool, before: int | None, limit: int) -> list[Message]:
         """Return messages of a person, newest first."""

@@ -32,15 +32,21 @@ class Telling:
         news = [_owing(kind, tasks.stage_id, employee_id, theirs, names) for employee_id, theirs in owed.items()]
         return await self.tell(work, event_id, at, news)
 
+    async def end_range(self, work: NeedsInbox, tasks: TaskRange) -> int:
+        """A chunk of tasks has ended: what was told of them is void, but to those whom reviews names as still owing."""
+        found = await self._reviews.recipients(work.tenant_id, tasks)
+        owed = [(each.task_id, each.employee_id) for each in found.people]
+        return await work.inbox.end_tasks(tasks.stage_id, tasks.first, tasks.last, owed)
 
-async def void(work: NeedsInbox, subject_id: UUID) -> int:
-    """What was told of a task or stage is no longer true."""
-    return await work.inbox.void_subject(subject_id)
+
+async def end_task(work: NeedsInbox, stage_id: UUID, task_id: UUID) -> int:
+    """What was told of a task is no longer true for those who were told so far."""
+    return await work.inbox.end_tasks(stage_id, task_id, task_id, ())
 
 
 def _owing(kind: str, stage_id: UUID, employee_id: UUID, tasks: Sequence[Recipient], names: dict[str, str]) -> News:
     due = min((each.due_at for each in tasks if each.due_at), default=None)
     parameters = {**names, "count": len(tasks), "due_at": due.isoformat() if due else ""}
-    if len(tasks) == 1:
-        return News(employee_id, kind, "task", tasks[0].task_id, parameters)
-    return News(employee_id, kind, "stage", stage_id, parameters)
+    ids = tuple(each.task_id for each in tasks)
+    subject = ("task", ids[0]) if len(ids) == 1 else ("stage", stage_id)
+    return News(employee_id, kind, *subject, parameters, ids, stage_id)

@@ -73,7 +73,7 @@ async def extend_stage(work: NeedsExtensions, command: ExtendStage) -> ExtendedS
     if not command.participant and not command.department:
         extended = replace(step.extend(stage, command.until, now), trace_id=work.trace_id)
         await work.stages.save(extended)
-        await tell_of_stage(work, "stage_extended", extended, note=command.reason)
+        await tell_of_stage(work, "stage_extended", extended, note=command.reason, **_owner(cycle))
         return ExtendedStage(extended)
     step.require_state(stage, HAS_TASKS, "extended for a person")
     step.require_later(stage.due_at, command.until, now)
@@ -83,8 +83,14 @@ async def extend_stage(work: NeedsExtensions, command: ExtendStage) -> ExtendedS
     touched = replace(stage, version=stage.version + 1, trace_id=work.trace_id)
     await work.stages.save(touched)
     until = command.until.isoformat()
-    await tell_of_stage(work, "stage_extended", touched, note=command.reason, tasks=count, until=until)
+    facts = {"tasks": count, "until": until, **_owner(cycle)}
+    await tell_of_stage(work, "stage_extended", touched, note=command.reason, **facts)
     return ExtendedStage(touched, count)
+
+
+def _owner(cycle: Cycle) -> dict[str, str]:
+    """Who is told of an extension."""
+    return {"owner_id": str(cycle.owner_id)}
 
 
 async def close_stage(work: NeedsExtensions, command: CloseStage) -> ExtendedStage:

@@ -73,7 +73,7 @@ async def _take_steps(
                 changed.add(action.stage.id)
                 stage = take_step(action, now, facts.calendar)
                 await work.stages.save(stage)
-                await _tell(work, action, stage)
+                await _tell(work, action, stage, cycle)
                 closed = closed or stage.state is StageState.CLOSED
     raise ReviewsError("a look at the cycle did not come to an end", meta={"cycle_id": str(cycle.id)})
 
@@ -83,7 +83,7 @@ async def _facts(work: NeedsFacts, cycle: Cycle, stages: list[Stage]) -> Facts:
     return Facts(await work.cycles.calendar(cycle), await work.facts.of_stages(stages, all_stages=canceled))
 
 
-async def _tell(work: NeedsFacts, action: Action, stage: Stage) -> None:
+async def _tell(work: NeedsFacts, action: Action, stage: Stage, cycle: Cycle) -> None:
     reminder: dict[str, Any] = {"ordinal": action.ordinal, "at": action.at.isoformat() if action.at else None}
     match action.kind:
         case ActionKind.BEGIN_OPENING:
@@ -91,7 +91,7 @@ async def _tell(work: NeedsFacts, action: Action, stage: Stage) -> None:
         case ActionKind.CLOSE:
             await tell_of_stage(work, "stage_closing", stage, early=action.early)
         case ActionKind.EXTEND_ONCE:
-            await tell_of_stage(work, "stage_extended", stage, policy="extend_once")
+            await tell_of_stage(work, "stage_extended", stage, policy="extend_once", owner_id=str(cycle.owner_id))
         case ActionKind.BEGIN_SETTLING:
             await tell_of_stage(work, "stage_settling", stage)
         case ActionKind.FINISH_STAGE:

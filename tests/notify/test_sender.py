@@ -1,0 +1,195 @@
+"""E-mail by a real SMTP server: what it takes, what it refuses, and what of a delivery is then known."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import text
+
+from services.notify.domain.model import News
+from services.notify.sender import Mailer, Sender, SmtpMailer
+from services.notify.settings import NotifySettings
+from services.notify.store import NotifyWork
+from services.runtime.database import Database, Origin
+from tests.identity import person
+
+
+class Postbox:
+    """Answers each e-mail as it is told, and keeps what it took."""
+
+    def __init__(self) -> None:
+        self.taken: list[EmailMessage] = []
+        self.rcpt_reply = self.data_reply = "250 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if self.rcpt_reply.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.rcpt_reply
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.data_reply.startswith("250"):
+            self.taken.append(message_from_bytes(envelope.content, policy=policy.default))
+        return self.data_reply
+
+
+class KnownPeople:
+    """People that knows everybody's address, or cannot be reached."""
+
+    def __init__(self, address: str = "", reachable: bool = True) -> None:
+        self._address, self._reachable = address, reachable
+
+    async def contact(self, tenant_id: UUID, employee_id: UUID) -> tuple[str, str]:
+        if not self._reachable:
+            nothing = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing)
+        return self._address or f"{employee_id}@b.example", "zh-CN"
+
+
+@pytest.fixture
+def postbox() -> Postbox:
+    return Postbox()
+
+
+@pytest.fixture
+def mailer(postbox: Postbox) -> Iterator[SmtpMailer]:
+    server = Controller(postbox, hostname="127.0.0.1", port=free_port())
+    server.start()
+    yield mailer_to(server.port)
+    server.stop()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on; the controller connects to the one it is given, so it cannot be 0."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def mailer_to(port: int) -> SmtpMailer:
+    settings = NotifySettings.model_construct(smtp_host="127.0.0.1", smtp_port=port, smtp_sender="hr@a.example")
+    return SmtpMailer(settings)
+
+
+@pytest.fixture
+def tenant_id() -> UUID:
+    return uuid4()
+
+
+@pytest.fixture
+async def database(service_database: Callable[[str], Database]) -> Database:
+    return service_database("notify")
+
+
+async def queue(database: Database, tenant_id: UUID, **parameters: str) -> UUID:
+    """Queue one e-mail to somebody new; return them."""
+    me = uuid4()
+    values = {"cycle": "三季度", "stage": "自评", "count": 1, **parameters}
+    news = News(me, "tasks_opened", "stage", uuid4(), values)
+    async with database.transaction(tenant_id) as connection:
+        work = NotifyWork(connection, Origin(person(tenant_id, employee_id=me), tenant_id))
+        await work.inbox.tell(uuid4(), datetime(2026, 9, 1, tzinfo=UTC), [news], ["email"])
+    return me
+
+
+async def states(database: Database, tenant_id: UUID) -> list[tuple[str, int, str]]:
+    async with database.transaction(tenant_id) as connection:
+        rows = await connection.execute(text("SELECT state, attempts, error FROM delivery ORDER BY id"))
+        return [(row.state, row.attempts, row.error) for row in rows]
+
+
+def sender(database: Database, mailer: Mailer, people: KnownPeople | None = None) -> Sender:
+    return Sender(database, people or KnownPeople(), mailer, 0.05)
+
+
+async def test_an_email_arrives_in_the_language_of_its_recipient(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me = await queue(database, tenant_id, stage="自评\r\nBcc: x@c.example")
+    await sender(database, mailer).send_due()
+    assert await states(database, tenant_id) == [("sent", 1, "")]
+    (email,) = [each for each in postbox.taken if each["To"] == f"{me}@b.example"]
+    assert email["Subject"] == "自评 Bcc: x@c.example：1 项待办"
+    assert (email["Bcc"], email["From"]) == (None, "hr@a.example")
+    assert email["Date"]
+    assert email["Message-ID"]
+    assert "三季度" in email.get_content()
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "data", "state"),
+    [
+        ("450 greylisted", "250 OK", "pending"),
+        ("550 no such user", "250 OK", "failed"),
+        ("250 OK", "452 full", "pending"),
+        ("250 OK", "554 no", "failed"),
+    ],
+)
+async def test_what_a_server_refuses_for_now_is_tried_again(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer, rcpt: str, data: str, state: str
+) -> None:
+    await queue(database, tenant_id)
+    postbox.rcpt_reply, postbox.data_reply = rcpt, data
+    await sender(database, mailer).send_due()
+    ((found, attempts, error),) = await states(database, tenant_id)
+    assert (found, attempts) == (state, 1)
+    assert "@" not in error
+
+
+async def test_a_refused_email_is_sent_once_the_server_takes_it(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me = await queue(database, tenant_id)
+    postbox.rcpt_reply = "450 greylisted"
+    await sender(database, mailer).send_due()
+    postbox.rcpt_reply = "250 OK"
+    await sender(database, mailer).send_due()  # not before its pause has passed
+    assert (await states(database, tenant_id))[0][:2] == ("pending", 1)
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp()"))
+    await sender(database, mailer).send_due()
+    assert await states(database, tenant_id) == [("sent", 2, "")]
+    assert [each["To"] for each in postbox.taken].count(f"{me}@b.example") == 1
+
+
+async def test_a_server_that_leaves_before_its_answer_may_have_taken_it(database: Database, tenant_id: UUID) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        for reply in (b"250 me\r\n", b"250 OK\r\n", b"250 OK\r\n", b"354 go on\r\n"):
+            await reader.readline()
+            writer.write(reply)
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        await queue(database, tenant_id)
+        await sender(database, mailer_to(server.sockets[0].getsockname()[1])).send_due()
+    ((state, attempts, _),) = await states(database, tenant_id)
+    assert (state, attempts) == ("unknown", 1)
+
+
+async def test_nothing_is_given_up_while_people_cannot_be_reached(
+    database: Database, tenant_id: UUID, mailer: SmtpMailer
+) -> None:
+    await queue(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text("UPDATE delivery SET attempts = 99"))
+    await sender(database, mailer, KnownPeople(reachable=False)).send_due()
+    assert await states(database, tenant_id) == [("pending", 100, "PEOPLE_UNAVAILABLE")]
+
+
+async def test_an_address_that_is_none_fails_alone(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    await queue(database, tenant_id)
+    await sender(database, mailer, KnownPeople("a@b.example\r\nX: y")).send_due()
+    assert (await states(database, tenant_id))[0][0] == "failed"
+    assert postbox.taken == []
