@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,16 @@ class Campaign:
         company = sample_company()
         async with connect(self.stack.address("gateway")) as http:
             api = Api(http, patience=60.0)
-            story = Story(api, company, write_script(company), self._tell, self.pace, Ledger(self.ledger_file))
-            self.crowd = await story.prepare()
-            await story.launch(self.crowd)
-            async with asyncio.TaskGroup() as group:
-                injecting = group.create_task(self._inject())
-                async with asyncio.timeout(story.deadline_seconds):
-                    await story.follow(self.crowd)
-                injecting.cancel()
+            with closing(Ledger(self.ledger_file)) as ledger:
+                story = Story(api, company, write_script(company), self._tell, self.pace, ledger)
+                self.crowd = await story.prepare()
+                await story.launch(self.crowd)
+                async with asyncio.TaskGroup() as group:
+                    injecting = group.create_task(self._inject())
+                    async with asyncio.timeout(story.deadline_seconds):
+                        await story.follow(self.crowd)
+                    injecting.cancel()
             await asyncio.to_thread(self.stack.wait_ready, 60.0)
-            story.ledger.close()
             found = await compare(self.crowd)
             return [*found.differences, *await self._settled_violations()]
 

@@ -55,6 +55,7 @@ class World:
     """Every service, and how to call it as anybody."""
 
     channels: dict[str, grpc.aio.Channel]
+    addresses: dict[str, str]
     access: dict[str, Access]
     keyring: Keyring
     tenant_id: UUID
@@ -133,6 +134,7 @@ async def world(
             system_database_url=urls.system,
             identity_key_file=keyring.private_key("people"),
             identity_keys_dir=keyring.public,
+            directory_issuers=("attune-local",),
         )
         wake = {name: Wake("", name) for name in SERVICES}
         await start("people", compose_people(databases["people"], settings, wake["people"]))
@@ -158,7 +160,7 @@ async def world(
         await start("notify", notify)
         for channel in channels.values():
             stack.push_async_callback(channel.close)
-        made = World(channels, access, keyring, UUID(int=0), uuid4())
+        made = World(channels, addresses, access, keyring, UUID(int=0), uuid4())
         request = people_pb2.CreateTenantRequest(request_id=str(uuid4()), name="A", admin_email="hr@a.example")
         tenant = await people.CreateTenant(request, metadata=made.metadata("installation_admin"), timeout=20)
         made.tenant_id, made.employee_id = UUID(tenant.tenant.id), UUID(tenant.admin_employee_id)

@@ -30,6 +30,7 @@ class Crowd:
     refused: dict[str, int] = field(default_factory=dict)
     _callers: dict[str, Api] = field(default_factory=dict)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _ready_to_appeal: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def caller(self, code: str) -> Api:
         """Return the API as one person."""
@@ -220,9 +221,15 @@ class Crowd:
         own = [result async for result in api.items("/results", cycle=self.cycle_id, employee=self.ids[code])]
         body = {"opinion": opinion, "comment": "" if opinion == "agree" else "希望复核", "signature": "click"}
         await api.post(f"/results/{own[0]['id']}:acknowledge", body)
+        if code == self.script.appellant:
+            self._ready_to_appeal.set()
 
     async def appeal(self, stage: Mapping[str, Any], owner: str, score: str) -> None:
-        """One person appeals; the appeal's owner takes it up and amends the result."""
+        """One person who has disagreed appeals; the appeal's owner takes it up and amends the result.
+
+        Filing makes the acknowledgement disputed, which refuses it from then on: so it comes first.
+        """
+        await self._ready_to_appeal.wait()
         code = self.script.appellant
         api, judge = await self.caller(code), await self.caller(owner)
         own = [result async for result in api.items("/results", cycle=self.cycle_id, employee=self.ids[code])]
