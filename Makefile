@@ -52,7 +52,7 @@ check: setup ## lint, types, import contracts, protos, generated code, migration
 	.venv/bin/buf lint
 	.venv/bin/buf breaking --against protos/baseline.binpb
 	.venv/bin/deptry .
-	$(PYTHON) -m pytest -q -n 2 tests/guards
+	$(PYTHON) -m pytest -q -n 2 tests/guards tests/runtime/test_schema.py
 
 migrate: setup ## bring the schemas of the running stack's database up to date
 	@$(PYTHON) -m deploy.local.migrate

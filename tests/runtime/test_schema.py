@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, NullPool, text
+from sqlalchemy import Column, Connection, Integer, MetaData, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.runtime.database import metadata
-from tests.postgres import DatabaseUrls
+from tests.postgres import DatabaseUrls, PostgresServer, urls_of
 from tests.runtime.conftest import SERVICE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,14 @@ async def differences(urls: DatabaseUrls, declared: MetaData) -> list[Any]:
     return found
 
 
+def declared_by(service: str) -> MetaData:
+    """Return the tables that a service declares."""
+    module = importlib.import_module(f"services.{service}.tables")
+    found = getattr(module, "metadata", None)
+    declared: MetaData = found if isinstance(found, MetaData) else module.METADATA
+    return declared
+
+
 async def test_the_runtimes_tables_are_closed_by_tenant(urls: DatabaseUrls) -> None:
     await check_isolation(SERVICE, urls, own_tables=False)
 
@@ -100,11 +108,33 @@ async def test_every_table_of_a_service_is_closed_by_tenant(
 async def test_the_migrations_make_what_the_tables_declare(
     service: str, database_urls: Callable[[str], DatabaseUrls]
 ) -> None:
-    environment = importlib.import_module(f"services.{service}.tables")
-    declared = getattr(environment, "metadata", None)
-    if not isinstance(declared, MetaData):
-        declared = environment.METADATA
-    assert await differences(database_urls(service), declared) == []
+    assert await differences(database_urls(service), declared_by(service)) == []
+
+
+async def test_a_column_that_no_migration_makes_is_a_difference(
+    database_urls: Callable[[str], DatabaseUrls],
+) -> None:
+    planted = MetaData()
+    for table in declared_by("notify").tables.values():
+        table.to_metadata(planted)
+    next(iter(planted.tables.values())).append_column(Column("planted", Integer))
+    ((kind, _, _, column),) = await differences(database_urls("notify"), planted)
+    assert (kind, column.name) == ("add_column", "planted")
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "CREATE TABLE planted (tenant_id uuid PRIMARY KEY)",
+        "ALTER TABLE message NO FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY planted ON message TO notify_app USING (true)",
+    ],
+)
+async def test_a_table_that_is_open_to_other_tenants_is_found(postgres: PostgresServer, planted: str) -> None:
+    database = postgres.create_database("notify")
+    postgres.execute(database, f"SET search_path = notify; {planted}", role="notify_owner")
+    with pytest.raises(AssertionError):
+        await check_isolation("notify", urls_of(postgres, "notify", database))
 
 
 @pytest.mark.parametrize("service", SERVICES)
