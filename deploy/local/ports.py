@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import socket
+import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import IO, Literal
 
 PortMode = Literal["standard", "free"]
 LOOPBACK = "127.0.0.1"
@@ -45,6 +48,36 @@ INTERNAL: tuple[str, ...] = tuple(
 _FREE_RANGE = range(20_000, 32_000)
 
 
+class Claims:
+    """The ports chosen by this stack, which no other stack of the machine takes before their processes listen.
+
+    A locked file each: the locks end with the process that holds them, however it ends.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or Path(tempfile.gettempdir()) / "attune-ports"
+        self._files: dict[int, IO[bytes]] = {}
+
+    def take(self, port: int) -> bool:
+        """Claim a port; False where another stack has."""
+        if port in self._files:
+            return True
+        self._folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+        file = (self._folder / str(port)).open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._files[port] = file
+        return True
+
+    def close(self) -> None:
+        """Give all claims up."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+
 @dataclass(frozen=True)
 class Moved:
     """A documented port that was busy."""
@@ -58,7 +91,7 @@ class Moved:
 
 
 def choose(
-    mode: PortMode, kept: Mapping[str, int], standard: Mapping[str, int] = STANDARD
+    mode: PortMode, kept: Mapping[str, int], claims: Claims, standard: Mapping[str, int] = STANDARD
 ) -> tuple[dict[str, int], list[Moved]]:
     """A port for every name, and the documented ports that were busy.
 
@@ -69,14 +102,15 @@ def choose(
     with ExitStack() as held:
         for name in (*STANDARD, *INTERNAL):
             wanted = standard.get(name) if mode == "standard" else None
-            port = _hold_first(held, [*([wanted] if wanted else []), *([kept[name]] if name in kept else [])])
+            candidates = [*([wanted] if wanted else []), *([kept[name]] if name in kept else [])]
+            port = _hold_first(held, candidates, claims)
             if wanted and port != wanted:
                 moved.append(Moved(name, wanted, port))
             chosen[name] = port
     return chosen, moved
 
 
-def _hold_first(held: ExitStack, candidates: Iterable[int]) -> int:
+def _hold_first(held: ExitStack, candidates: Iterable[int], claims: Claims) -> int:
     """Bind the first free port of the candidates, else a random free one; it is held until all are chosen."""
     tries = (*candidates, *random.sample(_FREE_RANGE, 200))
     for port in tries:
@@ -88,5 +122,6 @@ def _hold_first(held: ExitStack, candidates: Iterable[int]) -> int:
             listener.close()
             continue
         held.enter_context(listener)
-        return port
+        if claims.take(port):
+            return port
     raise OSError("no free port found on the loopback interface")

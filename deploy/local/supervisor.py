@@ -46,6 +46,7 @@ class Supervisor:
         self._progress = ProgressLog(self._layout)
         self._children: dict[str, Child] = {}
         before = read_state(self._layout)
+        self._claims = ports.Claims()  # held while this process lives
         self._wiring = self._settle(options.port_mode, before)
         own = Identity.of(os.getpid())
         self._state = StackState(
@@ -87,7 +88,7 @@ class Supervisor:
 
     def _settle(self, mode: ports.PortMode, before: StackState | None) -> Wiring:
         """Choose ports and addresses, saying what differs from the documented ones."""
-        chosen, moved = ports.choose(mode, before.ports if before else {})
+        chosen, moved = ports.choose(mode, before.ports if before else {}, self._claims)
         for port in moved:
             if port.name in self._port_names():
                 self._progress.say("ports", "note", str(port))
