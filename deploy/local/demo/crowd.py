@@ -30,7 +30,7 @@ class Crowd:
     refused: dict[str, int] = field(default_factory=dict)
     _callers: dict[str, Api] = field(default_factory=dict)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    _ready_to_appeal: asyncio.Event = field(default_factory=asyncio.Event)
+    _disagreed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def caller(self, code: str) -> Api:
         """Return the API as one person."""
@@ -212,8 +212,10 @@ class Crowd:
             await self.admin.post(f"{path}:move", body)
 
     async def acknowledge(self, stage: Mapping[str, Any]) -> None:
-        """Most agree, some disagree, some never answer."""
-        said = {code: opinion for code, opinion in self.script.acknowledgements.items() if opinion != "none"}
+        """Most agree, some disagree, some never answer; who is about to appeal disagrees."""
+        appellant = self.script.appellant
+        final = {code: said for code, said in self.script.acknowledgements.items() if said != "none"}
+        said = {appellant: "disagree"} | {code: final[code] for code in final if code != appellant}
         await self.each(said, lambda code: self._acknowledge_own(code, said[code]))
 
     async def _acknowledge_own(self, code: str, opinion: str) -> None:
@@ -222,14 +224,14 @@ class Crowd:
         body = {"opinion": opinion, "comment": "" if opinion == "agree" else "希望复核", "signature": "click"}
         await api.post(f"/results/{own[0]['id']}:acknowledge", body)
         if code == self.script.appellant:
-            self._ready_to_appeal.set()
+            self._disagreed.set()
 
     async def appeal(self, stage: Mapping[str, Any], owner: str, score: str) -> None:
-        """One person who has disagreed appeals; the appeal's owner takes it up and amends the result.
+        """One person who has disagreed appeals; the appeal's owner amends the result, which is acknowledged again.
 
-        Filing makes the acknowledgement disputed, which refuses it from then on: so it comes first.
+        Filing makes the acknowledgement disputed until the decision: so the first one is waited for.
         """
-        await self._ready_to_appeal.wait()
+        await self._disagreed.wait()
         code = self.script.appellant
         api, judge = await self.caller(code), await self.caller(owner)
         own = [result async for result in api.items("/results", cycle=self.cycle_id, employee=self.ids[code])]
@@ -238,6 +240,16 @@ class Crowd:
         proof = {"name": "上线验收单", "url": "https://docs.tongpin.example/q3", "sha256": "0" * 64}
         decision = {"outcome": "amended", "score": score, "reason": "核实后补记一项关键结果", "evidence": [proof]}
         await judge.post(f"/appeals/{filed['id']}:decide", decision)
+        await self._amended(api, filed["id"])
+        await self._acknowledge_own(code, self.script.acknowledgements[code])
+
+    async def _amended(self, api: Api, appeal_id: str) -> None:
+        """Wait until scoring has made and released the amended result."""
+        for _ in range(200):
+            if (await api.get(f"/appeals/{appeal_id}"))["state"] == "amended":
+                return
+            await asyncio.sleep(0.3)
+        raise RuntimeError(f"the result was not amended as appeal {appeal_id} decided")
 
     async def interview(self, stage: Mapping[str, Any]) -> None:
         """Managers of some departments hold their interviews: scheduled, recorded and signed by both."""

@@ -134,6 +134,6 @@ def _actuals(person: Person, random: Random) -> dict[str, str]:
 def _opinions(staff: list[str], random: Random, silent: set[str], appellant: str) -> dict[str, Opinion]:
     drawn = random.sample([code for code in staff if code not in silent and code != appellant], DISAGREE + NO_ANSWER)
     opinions: dict[str, Opinion] = dict.fromkeys(staff, "agree")
-    opinions.update(dict.fromkeys((*drawn[:DISAGREE], appellant), "disagree"))
+    opinions.update(dict.fromkeys(drawn[:DISAGREE], "disagree"))
     opinions.update(dict.fromkeys((*drawn[DISAGREE:], *silent), "none"))
     return opinions
