@@ -1,0 +1,1 @@
+"""Benches: each is a command that prints a ratio, the two numbers behind it and its gate; `make bench` runs all."""
