@@ -1,8 +1,8 @@
 """Making participants and raters of a page of frozen members: one temporary table, then INSERT … SELECT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import asyncpg
@@ -23,47 +23,43 @@ PAGE = text(
         form_id uuid, state text, findings text[]) ON COMMIT DROP
     """
 )
-PARTICIPANTS = text(
+# All rests on the page alone, and each participant's id is worked out once. A join with the participants would read all
+# of them again for each page, because rows made a moment ago have no statistics yet. Who supplies an item is named by
+# the form's rule; nobody is asked for what cannot be resolved.
+ENROL = text(
     """
-    INSERT INTO participant (tenant_id, id, cycle_id, employee_id, state, code, department_path, department_name,
-        department_head_id, manager_chain, post, level, group_ids, hired_on, form_id, findings)
-    SELECT CAST(:tenant_id AS uuid),
-        deterministic_id(:at, CAST(CAST(:cycle_id AS uuid) AS text), employee_id::text), CAST(:cycle_id AS uuid),
-        employee_id, state, code, department_path, department_name, department_head_id, manager_chain, post, level,
-        group_ids, hired_on, form_id, findings
-    FROM page ON CONFLICT DO NOTHING
-    """
-)
-RATERS = text(
-    """
-    INSERT INTO rater (tenant_id, id, cycle_id, participant_id, relation, rater_id)
-    SELECT p.tenant_id, deterministic_id(:at, p.id::text, r.relation, p.manager_chain[r.place]::text), p.cycle_id, p.id,
-        r.relation, p.manager_chain[r.place]
-    FROM page JOIN participant p ON p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id
-            AND p.employee_id = page.employee_id
-        JOIN unnest(CAST(:forms AS uuid[]), CAST(:relations AS text[])) AS asked (form_id, relation)
-            ON asked.form_id = p.form_id
-        JOIN (VALUES ('manager', 1), ('skip', 2)) AS r (relation, place) ON r.relation = asked.relation
-    WHERE p.state = 'enrolled' AND p.manager_chain[r.place] IS NOT NULL
-    ON CONFLICT DO NOTHING
-    """
-)
-# Who supplies an item: named by the form's rule; nobody is asked for what cannot be resolved.
-PROVIDERS = text(
-    """
+    WITH made AS MATERIALIZED (
+        SELECT deterministic_id(:at, CAST(CAST(:cycle_id AS uuid) AS text), employee_id::text) AS id, page.* FROM page
+    ), participants AS (
+        INSERT INTO participant (tenant_id, id, cycle_id, employee_id, state, code, department_path, department_name,
+            department_head_id, manager_chain, post, level, group_ids, hired_on, form_id, findings)
+        SELECT CAST(:tenant_id AS uuid), id, CAST(:cycle_id AS uuid), employee_id, state, code, department_path,
+            department_name, department_head_id, manager_chain, post, level, group_ids, hired_on, form_id, findings
+        FROM made ON CONFLICT DO NOTHING
+    ), raters AS (
+        INSERT INTO rater (tenant_id, id, cycle_id, participant_id, relation, rater_id)
+        SELECT CAST(:tenant_id AS uuid),
+            deterministic_id(:at, made.id::text, r.relation, made.manager_chain[r.place]::text),
+            CAST(:cycle_id AS uuid), made.id, r.relation, made.manager_chain[r.place]
+        FROM made
+            JOIN unnest(CAST(:rated_forms AS uuid[]), CAST(:relations AS text[])) AS asked (form_id, relation)
+                ON asked.form_id = made.form_id
+            JOIN (VALUES ('manager', 1), ('skip', 2)) AS r (relation, place) ON r.relation = asked.relation
+        WHERE made.state = 'enrolled' AND made.manager_chain[r.place] IS NOT NULL
+        ON CONFLICT DO NOTHING
+    )
     INSERT INTO provider (tenant_id, cycle_id, participant_id, item, provider_id)
-    SELECT p.tenant_id, p.cycle_id, p.id, asked.item, supplier.id
-    FROM page JOIN participant p ON p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id
-            AND p.employee_id = page.employee_id
-        JOIN unnest(CAST(:forms AS uuid[]), CAST(:items AS text[]), CAST(:providers AS text[]))
-            AS asked (form_id, item, provider) ON asked.form_id = p.form_id
+    SELECT CAST(:tenant_id AS uuid), CAST(:cycle_id AS uuid), made.id, asked.item, supplier.id
+    FROM made
+        JOIN unnest(CAST(:supplied_forms AS uuid[]), CAST(:items AS text[]), CAST(:providers AS text[]))
+            AS asked (form_id, item, provider) ON asked.form_id = made.form_id
         CROSS JOIN LATERAL (SELECT CASE asked.provider
-            WHEN 'employee' THEN p.employee_id
-            WHEN 'manager' THEN p.manager_chain[1]
-            WHEN 'department_head' THEN coalesce(p.department_head_id, p.manager_chain[1])
+            WHEN 'employee' THEN made.employee_id
+            WHEN 'manager' THEN made.manager_chain[1]
+            WHEN 'department_head' THEN coalesce(made.department_head_id, made.manager_chain[1])
             WHEN 'hr' THEN CAST(:owner_id AS uuid)
             ELSE asked.provider::uuid END AS id) AS supplier
-    WHERE p.state = 'enrolled' AND supplier.id IS NOT NULL
+    WHERE made.state = 'enrolled' AND supplier.id IS NOT NULL
     ON CONFLICT DO NOTHING
     """
 )
@@ -94,15 +90,15 @@ class EnrolmentStore:
         frozen, found = attrgetter(*COLUMNS), attrgetter(*RESULTS)
         records = [frozen(member.frozen) + found(member) for member in members]
         await driver.copy_records_to_table("page", records=records, columns=[*COLUMNS, *RESULTS])
-        keys: Mapping[str, Any] = {"tenant_id": self._tenant_id, "cycle_id": enrolling.cycle_id, "at": enrolling.at}
-        await self._connection.execute(PARTICIPANTS, keys)
-        if enrolling.relations:
-            forms, relations = (list(column) for column in zip(*enrolling.relations, strict=True))
-            await self._connection.execute(RATERS, {**keys, "forms": forms, "relations": relations})
-        if enrolling.providers:
-            forms, items, providers = (list(column) for column in zip(*enrolling.providers, strict=True))
-            asked = {"forms": forms, "items": items, "providers": providers, "owner_id": enrolling.owner_id}
-            await self._connection.execute(PROVIDERS, {**keys, **asked})
+        keys = {"tenant_id": self._tenant_id, "cycle_id": enrolling.cycle_id, "owner_id": enrolling.owner_id}
+        asked = {
+            "rated_forms": [form for form, _ in enrolling.relations],
+            "relations": [relation for _, relation in enrolling.relations],
+            "supplied_forms": [form for form, _, _ in enrolling.providers],
+            "items": [item for _, item, _ in enrolling.providers],
+            "providers": [provider for _, _, provider in enrolling.providers],
+        }
+        await self._connection.execute(ENROL, {**keys, **asked, "at": enrolling.at})
 
     async def count(self, cycle_id: UUID) -> tuple[int, int]:
         """Who takes part, and who could not be enrolled."""
