@@ -131,7 +131,7 @@ async def _trace_collector() -> AsyncIterator[str]:
 
     server = grpc.aio.server()
     method, name = EXPORT.rsplit("/", 1)[1], EXPORT.split("/")[1]
-    handler = grpc.unary_unary_rpc_method_handler(export)
+    handler: Any = grpc.unary_unary_rpc_method_handler(export)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {method: handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
