@@ -12,7 +12,7 @@ from services.gateway.calls import Services
 from services.gateway.edge import Edge
 from services.gateway.limiting import RateLimit
 from services.gateway.paging import Pages
-from services.gateway.routes import ROUTERS, UPLOADS, local
+from services.gateway.routes import ROUTERS, local
 from services.gateway.settings import GatewaySettings
 from services.runtime.identity import TokenSigner
 
@@ -30,7 +30,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None if production else "/docs",
         redoc_url=None,
-        max_body_size=settings.body_limit,
         lifespan=_lifespan,
         responses={
             "4XX": {"description": "A problem (RFC 9457): code, detail, errors[].", "content": {errors.PROBLEM: {}}}
@@ -38,9 +37,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.state.settings = settings
     errors.install(app)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, body_limit=settings.body_limit)
     app.include_router(_health())
-    for router in (*UPLOADS, *ROUTERS):
+    for router in ROUTERS:
         app.include_router(router, prefix="/v1")
     if not production:
         app.include_router(local.router, prefix="/v1")

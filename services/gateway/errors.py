@@ -37,6 +37,8 @@ STATUS_BY_REASON: Mapping[str, int] = {
     "ETAG_MISMATCH": 412,
     "IF_MATCH_REQUIRED": 428,
 }
+CODE_BY_STATUS: Mapping[int, str] = {413: "CONTENT_TOO_LARGE"}  # Python's names of these changed with 3.13
+TITLE_BY_STATUS: Mapping[int, str] = {413: "Content Too Large", 422: "Unprocessable Content"}
 Fault = dict[str, str]  # pointer, code, detail
 
 
@@ -59,7 +61,7 @@ def problem(
     """Return the one shape of an error."""
     content: dict[str, Any] = {
         "type": TYPE + code.lower().replace("_", "-"),
-        "title": HTTPStatus(status).phrase,
+        "title": TITLE_BY_STATUS.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
@@ -75,7 +77,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(grpc.aio.AioRpcError, _rpc)
-    app.add_exception_handler(Exception, _bug)
 
 
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
@@ -94,7 +95,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this type only
-    code = HTTPStatus(error.status_code).name
+    code = CODE_BY_STATUS.get(error.status_code) or HTTPStatus(error.status_code).name
     return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
 
 
@@ -110,9 +111,20 @@ async def _rpc(request: Request, error: Exception) -> JSONResponse:
     return problem(request, status, code, detail, faults, headers)
 
 
-async def _bug(request: Request, error: Exception) -> JSONResponse:
+def bug(request: Request, error: Exception) -> JSONResponse:
+    """Record what nobody foresaw and return an answer that does not tell its cause."""
     telemetry.log.error("unexpected_error", path=request.scope.get("path"), exc_info=error)
     return problem(request, 500, "INTERNAL", "an internal error occurred; it has been recorded")
+
+
+def too_large(request: Request, limit: int) -> JSONResponse:
+    """Return the answer to a body of more bytes than the limit."""
+    return problem(request, 413, CODE_BY_STATUS[413], too_large_sentence(limit))
+
+
+def too_large_sentence(limit: int) -> str:
+    """Return what is said of a body of more bytes than the limit."""
+    return f"the body is larger than {limit} bytes"
 
 
 def details(error: grpc.aio.AioRpcError) -> tuple[str, Mapping[str, str], list[Fault]]:

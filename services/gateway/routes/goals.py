@@ -5,13 +5,12 @@ from fastapi import APIRouter, Response, UploadFile
 from protos.goals.v1 import goals_pb2 as pb
 from services.gateway import wire
 from services.gateway.dependencies import DEFAULT_PAGE, Caller, Id, IfMatch, PageSize, PageToken
-from services.gateway.routes.uploads import UPLOAD_LIMIT, sheet
+from services.gateway.routes.uploads import sheet
 from services.gateway.schemas import goals as schemas
 from services.gateway.schemas.fields import plain
 from services.gateway.schemas.views import page_of, view
 
 router = APIRouter(tags=["goals"])
-imports = APIRouter(tags=["goals"], max_body_size=UPLOAD_LIMIT)
 
 
 @router.post("/goals", status_code=201, response_model=view(pb.Goal))
@@ -21,7 +20,7 @@ async def create_goal(body: schemas.CreateGoal, call: Caller) -> Response:
     return call.answer((await call.send(call.services.goals.CreateGoal, request)).goal, 201)
 
 
-@imports.post("/goals:import", response_model=view(pb.ImportGoalsResponse))
+@router.post("/goals:import", response_model=view(pb.ImportGoalsResponse))
 async def import_goals(file: UploadFile, call: Caller, dry_run: bool = False, confirm: bool = False) -> Response:
     """Create goals from a CSV or XLSX file; bad rows are reported."""
     content, kind = await sheet(file)

@@ -7,13 +7,12 @@ from fastapi import APIRouter, Query, Response, UploadFile
 from protos.people.v1 import people_pb2 as pb
 from services.gateway import wire
 from services.gateway.dependencies import DEFAULT_PAGE, Caller, Id, PageSize, PageToken
-from services.gateway.routes.uploads import UPLOAD_LIMIT, sheet
+from services.gateway.routes.uploads import sheet
 from services.gateway.schemas import people as schemas
 from services.gateway.schemas.fields import plain
 from services.gateway.schemas.views import page_of, view
 
 router = APIRouter(tags=["people"])
-imports = APIRouter(tags=["people"], max_body_size=UPLOAD_LIMIT)
 
 
 @router.get("/me", response_model=schemas.Me)
@@ -43,7 +42,7 @@ async def get_tenant(call: Caller) -> Response:
     return call.answer((await call.send(call.services.people.GetTenant, pb.GetTenantRequest())).tenant)
 
 
-@imports.post("/employees:import", response_model=view(pb.ImportEmployeesResponse))
+@router.post("/employees:import", response_model=view(pb.ImportEmployeesResponse))
 async def import_employees(file: UploadFile, call: Caller, dry_run: bool = False) -> Response:
     """Load a CSV or XLSX file; good rows load, bad rows are reported with line, column and reason."""
     content, kind = await sheet(file)

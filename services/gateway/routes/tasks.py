@@ -5,13 +5,12 @@ from fastapi import APIRouter, Response, UploadFile
 from protos.reviews.v1 import tasks_pb2 as pb
 from services.gateway import wire
 from services.gateway.dependencies import DEFAULT_PAGE, Caller, Id, PageSize, PageToken
-from services.gateway.routes.uploads import UPLOAD_LIMIT, sheet
+from services.gateway.routes.uploads import sheet
 from services.gateway.schemas import reviews as schemas
 from services.gateway.schemas.fields import plain
 from services.gateway.schemas.views import page_of, view
 
 router = APIRouter(tags=["tasks"])
-imports = APIRouter(tags=["tasks"], max_body_size=UPLOAD_LIMIT)
 
 
 @router.get("/tasks", response_model=page_of(pb.Task))
@@ -112,7 +111,7 @@ async def put_actuals(cycle_id: Id, body: schemas.PutActuals, call: Caller) -> R
     return call.answer(await call.send(call.services.tasks.PutActuals, request, bulk=True))
 
 
-@imports.post("/cycles/{cycle_id}/actuals:import", response_model=view(pb.ImportActualsResponse))
+@router.post("/cycles/{cycle_id}/actuals:import", response_model=view(pb.ImportActualsResponse))
 async def import_actuals(cycle_id: Id, file: UploadFile, call: Caller, dry_run: bool = False) -> Response:
     """Load actual values from a CSV or XLSX file; bad rows are reported."""
     content, kind = await sheet(file)

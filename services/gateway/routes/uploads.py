@@ -6,8 +6,6 @@ from fastapi import UploadFile
 
 from services.gateway.errors import Refusal
 
-UPLOAD_LIMIT = 65 * 1024 * 1024  # a file of 64 MiB and its envelope
-
 
 async def sheet(file: UploadFile) -> tuple[bytes, Literal["csv", "xlsx"]]:
     """Return content and format by the file's name; raises Refusal for anything but .csv and .xlsx."""
