@@ -14,6 +14,9 @@ from services.reviews.tables import OWED
 
 TASKED = "p.state IN (" + ", ".join(f"'{state}'" for state in sorted(TASKED_PARTICIPANT_STATES)) + ")"
 STAGE, EPOCH = "CAST(CAST(:stage_id AS uuid) AS text)", "CAST(CAST(:epoch AS integer) AS text)"
+RATERS_OF_CHUNK = "AND r.participant_id > :after AND r.participant_id <= :last"
+# The rows of a cycle launched a moment ago have no statistics: a nested loop would compare everybody with everybody.
+NO_NESTED_LOOPS = text("SELECT set_config('enable_nestloop', 'off', true)")
 REVIEWS = frozenset({StageKind.SELF_REVIEW, StageKind.PEER_REVIEW, StageKind.MANAGER_REVIEW})
 
 # Own predecessors are done, or their stages have ended. A predecessor that gives no task to a person waits for its end.
@@ -30,7 +33,10 @@ OWN_PREDECESSORS_DONE = f"""
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Who owes the tasks of a stage kind that are about participants: a join and the assignee's column."""
+    """Who owes the tasks of a stage kind that are about participants: a join and the assignee's column.
+
+    In the join `{chunk}` stands for what narrows it to the participants of a chunk.
+    """
 
     source: str
     assignee: str
@@ -43,7 +49,7 @@ OWN = Duty("", "p.employee_id", "'self'")
 def _raters(relations: Sequence[str], *, needed: bool) -> Duty:
     names = ", ".join(f"'{name}'" for name in relations)
     join = f"""{"LEFT" if needed else ""} JOIN rater r ON r.tenant_id = p.tenant_id AND r.participant_id = p.id
-        AND r.relation IN ({names}) AND r.state IN ('approved', 'done') AND r.rater_id <> p.employee_id"""
+        {{chunk}} AND r.relation IN ({names}) AND r.state IN ('approved', 'done') AND r.rater_id <> p.employee_id"""
     return Duty(join, "r.rater_id", f"coalesce(r.relation, '{relations[0]}')")
 
 
@@ -74,7 +80,7 @@ def _insert(kind: StageKind, duty: Duty) -> TextClause:
             CAST(:due_override AS timestamptz),
             CASE WHEN {duty.assignee} IS NULL THEN 'NO_ASSIGNEE' ELSE '' END,
             CASE WHEN {duty.assignee} IS NULL THEN CAST(:opened_at AS timestamptz) END, CAST(:trace_id AS text)
-        FROM participant p {duty.source}
+        FROM participant p {duty.source.format(chunk=RATERS_OF_CHUNK)}
         WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND p.id > :after AND p.id <= :last AND {TASKED}
             AND (NOT CAST(:one_by_one AS boolean) OR {OWN_PREDECESSORS_DONE})
         ON CONFLICT DO NOTHING
@@ -87,7 +93,7 @@ ADMISSIBLE: Mapping[StageKind, TextClause] = {
     kind: text(
         f"""
         SELECT EXISTS (
-            SELECT FROM participant p {duty.source}
+            SELECT FROM participant p {duty.source.format(chunk="")}
             WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND {TASKED} AND {OWN_PREDECESSORS_DONE}
             AND NOT EXISTS (SELECT FROM task own WHERE own.tenant_id = p.tenant_id AND own.stage_id = :stage_id
                             AND own.participant_id = p.id))
@@ -175,6 +181,7 @@ class AdmissionStore:
         at = admission.at + timedelta(milliseconds=page.before // size)
         if stage.epoch > 1:
             await self._revive(admission, chunk)
+        await self._connection.execute(NO_NESTED_LOOPS)
         rows = await self._connection.execute(
             INSERTS[stage.kind],
             {
