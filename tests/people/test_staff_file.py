@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 
 from services.people.domain.departments import Department, DepartmentTree
 from services.people.domain.problems import PROBLEMS
-from services.people.domain.sheet import MAX_BYTES, MAX_ROWS, read_sheet
 from services.people.domain.staff_checks import CheckedFile, KnownStaff, check_staff
-from services.people.domain.staff_file import StaffFile, parse_date, read_staff
+from services.people.domain.staff_file import StaffFile, parse_date
+from services.people.usecases.staff_import import ImportEmployees, read_file
+from services.runtime.sheets import MAX_BYTES, MAX_ROWS
 
 HEADER = "code,name,email,mobile,department,manager_code,post,level,hired_on,left_on,dotted_manager_codes,language,city"
 GOOD = "A1,Ann,a1@example.com,,Head,,Lead,M1,2020-01-01,,,en,Bern"
 KNOWN = KnownStaff(manager_of={"K1": None, "K2": "K1"}, code_of_email={"k1@example.com": "K1"})
 
 
-def read(content: bytes | str) -> StaffFile:
-    return read_staff(read_sheet(content.encode() if isinstance(content, str) else content))
+def read(content: bytes | str, *, workbook: bool = False) -> StaffFile:
+    return read_file(ImportEmployees(content.encode() if isinstance(content, str) else content, workbook, False))
 
 
 def check(text: str | bytes, known: KnownStaff = KNOWN) -> CheckedFile:
@@ -170,8 +171,8 @@ def test_workbook_cells_read_as_a_user_sees_them() -> None:
 
 
 def test_a_csv_that_is_called_a_workbook_is_refused() -> None:
-    sheet = read_sheet(b"code,name\n1,a\n", workbook=True)
-    assert [problem.code for problem in sheet.problems] == ["NOT_XLSX"]
+    file = read(b"code,name\n1,a\n", workbook=True)
+    assert [problem.code for problem in file.problems] == ["NOT_XLSX"]
 
 
 def test_an_address_may_change_hands_within_a_file() -> None:

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Protocol
 
 from services.people.domain.problems import Problem, problem
-from services.people.domain.sheet import Line, Sheet
 
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "code": ("code", "employee_code", "employee code", "工号", "员工工号", "员工编号"),
@@ -55,6 +55,24 @@ _DATE_FORMS = (
     re.compile(r"(\d{4})(\d{2})(\d{2})"),
 )
 _CODE_SEPARATORS = re.compile(r"[;,，；、|\s]+")
+
+
+class Line(Protocol):
+    """A row of the file: its line number as an editor or spreadsheet shows it, and its cells."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def cells(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StaffSheet:
+    """Header and rows as text, and what was wrong with the file itself; then there may be no rows."""
+
+    header: tuple[str, ...]
+    lines: Sequence[Line]
+    problems: tuple[Problem, ...] = ()
 
 
 class CellRefused(Exception):
@@ -161,7 +179,7 @@ _PARSERS: Mapping[str, Callable[[str], str | date]] = {
 _MISSING: Mapping[str, str] = {"code": "MISSING_CODE", "name": "MISSING_NAME"}
 
 
-def read_staff(sheet: Sheet) -> StaffFile:
+def read_staff(sheet: StaffSheet) -> StaffFile:
     """Every row is read; a row with any problem is left out, a fault of the header leaves all of them out."""
     columns, header_problems = _columns(sheet)
     fatal = (*(p for p in sheet.problems if p.code != "BAD_QUOTING"), *header_problems)
@@ -181,7 +199,7 @@ def read_staff(sheet: Sheet) -> StaffFile:
     return StaffFile(tuple(columns), tuple(rows), tuple(problems), len(sheet.lines), frozenset(refused) - {""}, written)
 
 
-def _columns(sheet: Sheet) -> tuple[list[str], list[Problem]]:
+def _columns(sheet: StaffSheet) -> tuple[list[str], list[Problem]]:
     """The column of each header: a known one, or `attributes.<header>`; "" for an empty column to be ignored."""
     problems: list[Problem] = []
     columns: list[str] = []

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from services.people.domain.departments import DepartmentTree
 from services.people.domain.model import ImportOutcome, Loaded
-from services.people.domain.sheet import read_sheet
+from services.people.domain.problems import Problem, problem
 from services.people.domain.staff_checks import CheckedFile, check_staff
-from services.people.domain.staff_file import StaffFile, StaffRow, read_staff
+from services.people.domain.staff_file import StaffFile, StaffRow, StaffSheet, read_staff
 from services.people.policy import require_tenant_wide
 from services.people.usecases.days import day_in, own_tenant
 from services.people.usecases.needs import HasDepartments, HasStaff, HasTenants
 from services.runtime.clock import new_id
+from services.runtime.sheets import SheetFault, read_sheet
 
 
 class NeedsStaff(HasTenants, HasDepartments, HasStaff, Protocol):
@@ -34,7 +35,8 @@ class ImportEmployees:
 
 def read_file(command: ImportEmployees) -> StaffFile:
     """Read the file; takes seconds for the largest, so not on the event loop."""
-    return read_staff(read_sheet(command.content, workbook=command.workbook))
+    sheet = read_sheet(command.content, workbook=command.workbook)
+    return read_staff(StaffSheet(sheet.header, sheet.lines, tuple(_problem(fault) for fault in sheet.faults)))
 
 
 async def import_employees(work: NeedsStaff, command: ImportEmployees) -> ImportOutcome:
@@ -61,6 +63,10 @@ async def import_employees(work: NeedsStaff, command: ImportEmployees) -> Import
         problems=checked.problems,
         language=tenant.language,
     )
+
+
+def _problem(fault: SheetFault) -> Problem:
+    return problem(fault.line, "", fault.code, **({"limit": fault.limit} if fault.limit else {}))
 
 
 def _departments(checked: CheckedFile) -> Iterator[str]:
