@@ -1,10 +1,12 @@
 """Calls to people: where owners stand in the organisation."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
 from protos.people.v1 import people_pb2, people_pb2_grpc
 from services.goals.domain.model import Owner
+from services.runtime.clock import utc_now
 from services.runtime.identity import TokenSigner, call_metadata
 
 CALL_SECONDS = 10.0
@@ -31,7 +33,7 @@ class PeopleClient:
         return found
 
     async def standing(self, tenant_id: UUID, employee_ids: Sequence[UUID]) -> Mapping[UUID, Owner]:
-        """Return departments and managers of people, as of today."""
+        """Return departments and managers of people as of today, those who have left included."""
         people: dict[str, people_pb2.Employee] = {}
         wanted = {str(each) for each in employee_ids}
         for _ in range(DEEPEST):
@@ -42,11 +44,7 @@ class PeopleClient:
             people |= fetched
             wanted = {each.manager_id for each in fetched.values() if each.manager_id}
         paths = await self._department_paths(tenant_id)
-        return {
-            each: Owner(each, paths.get(people[str(each)].department_id, ()), _chain(people, str(each)))
-            for each in employee_ids
-            if str(each) in people
-        }
+        return {each: _owner(each, people, paths) for each in employee_ids if str(each) in people}
 
     async def _employees(self, tenant_id: UUID, ids: Sequence[str]) -> dict[str, people_pb2.Employee]:
         found: dict[str, people_pb2.Employee] = {}
@@ -70,6 +68,14 @@ class PeopleClient:
             token = reply.next_page_token
             if not token:
                 return paths
+
+
+def _owner(
+    employee_id: UUID, people: Mapping[str, people_pb2.Employee], paths: Mapping[str, tuple[UUID, ...]]
+) -> Owner:
+    found = people[str(employee_id)]
+    departed = bool(found.left_on) and date.fromisoformat(found.left_on) < utc_now().date()
+    return Owner(employee_id, paths.get(found.department_id, ()), _chain(people, found.id), departed)
 
 
 def _chain(people: Mapping[str, people_pb2.Employee], employee_id: str) -> tuple[UUID, ...]:

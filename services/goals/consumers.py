@@ -15,7 +15,11 @@ def handlers(standing: Standing) -> Mapping[str, Handler]:
 
     async def on_employee_moved(work: GoalsWork, event: Event) -> None:
         """Own goals and those of the line below get the new departments and managers."""
-        await standing.refresh(work, UUID(event.payload["employee_id"]))
+        await standing.refresh(work, [UUID(event.payload["employee_id"])])
+
+    async def on_employees_imported(work: GoalsWork, event: Event) -> None:
+        """The same for everybody whom a staff file has moved."""
+        await standing.refresh(work, [UUID(each) for each in event.payload["transferred"]])
 
     kinds = ("people.employee_transferred", "people.employee_departed", "people.employee_rehired")
-    return dict.fromkeys(kinds, on_employee_moved)
+    return {**dict.fromkeys(kinds, on_employee_moved), "people.employees_imported": on_employees_imported}

@@ -27,7 +27,8 @@ RPC_ACCESS: Mapping[str, Access] = {
     _GOALS + "ListAttainments": Access(services=frozenset({"scoring"})),
 }
 
-# Who may do what, by relation to the owner. Nobody confirms, rejects or closes a goal of their own.
+# Who may do what, by relation to the owner. Nobody confirms, rejects or closes a goal of their own; cancelling is free
+# until a goal is confirmed: from then on it binds, and its owner cannot take it out of what is scored.
 MAY: Mapping[str, frozenset[str]] = {
     "see": frozenset({"owner", "line", "hr_admin", "hr_partner", "auditor"}),
     "create": frozenset({"owner", "line", "hr_admin", "hr_partner"}),
@@ -36,9 +37,11 @@ MAY: Mapping[str, frozenset[str]] = {
     "reject": frozenset({"line", "hr_admin", "hr_partner"}),
     "check_in": frozenset({"owner"}),
     "cancel": frozenset({"owner", "line", "hr_admin"}),
+    "revoke": frozenset({"line", "hr_admin"}),
     "close": frozenset({"line", "hr_admin", "hr_partner"}),
 }
-NOT_ON_ONESELF = frozenset({"confirm", "reject", "close"})
+NOT_ON_ONESELF = frozenset({"confirm", "reject", "close", "revoke"})
+WORDS = {"owner": "its owner", "line": "the managers above its owner"}
 
 
 class Actor(Protocol):
@@ -52,6 +55,8 @@ class Actor(Protocol):
 
 def can(actor: Actor, action: str, goal: Goal) -> bool:
     """Return whether the actor may do it with the goal."""
+    if actor.employee_id is None:
+        return False
     own = actor.employee_id == goal.owner.id
     if own and action in NOT_ON_ONESELF:
         return False
@@ -65,7 +70,9 @@ def can(actor: Actor, action: str, goal: Goal) -> bool:
 def require(actor: Actor, action: str, goal: Goal) -> None:
     """Raise NotAllowed unless the actor may."""
     if not can(actor, action, goal):
-        raise NotAllowed(f"you may not {action.replace('_', ' ')} this goal")
+        allowed = ", ".join(sorted(WORDS.get(relation, relation) for relation in MAY[action]))
+        never = "; nobody does it to a goal of their own" if action in NOT_ON_ONESELF else ""
+        raise NotAllowed(f"to {action.replace('_', ' ')} this goal is for {allowed}{never}")
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:

@@ -1,16 +1,15 @@
 """Single values of the wire; a malformed one is refused by the name of its field."""
 
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.goals.domain.errors import Invalid
+from services.goals.domain.numbers import NUMBER, parse_number
 
 DEFAULT_PAGE, MAX_PAGE = 50, 500
-LARGEST = Decimal(10) ** 15
-PLACES = 12
 
 
 def to_uuid(text: str, field: str) -> UUID:
@@ -18,7 +17,7 @@ def to_uuid(text: str, field: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Invalid("not an id", field=field) from None
+        raise Invalid("an id, as answers carry it, is needed", field=field) from None
 
 
 def to_optional_uuid(text: str, field: str) -> UUID | None:
@@ -31,7 +30,7 @@ def to_date(text: str, field: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise Invalid("not a date YYYY-MM-DD", field=field) from None
+        raise Invalid("a date YYYY-MM-DD is needed", field=field) from None
     if not 1900 <= day.year <= 2100:
         raise Invalid("a date between 1900 and 2100", field=field)
     return day
@@ -40,13 +39,9 @@ def to_date(text: str, field: str) -> date:
 def to_decimal(text: str, field: str) -> Decimal:
     """A decimal number below 10^15 with at most 12 places."""
     try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise Invalid("not a decimal number", field=field) from None
-    exponent = number.as_tuple().exponent
-    if not number.is_finite() or abs(number) >= LARGEST or not isinstance(exponent, int) or exponent < -PLACES:
-        raise Invalid("a decimal number below 10^15 with at most 12 places", field=field)
-    return number
+        return parse_number(text)
+    except ValueError:
+        raise Invalid(NUMBER, field=field) from None
 
 
 def to_optional_decimal(text: str, field: str) -> Decimal | None:

@@ -60,6 +60,7 @@ class Owner:
     id: UUID
     department_path: tuple[UUID, ...] = ()
     manager_chain: tuple[UUID, ...] = ()
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,24 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from math import floor
 
 from services.goals.domain.errors import Invalid, WrongState
 from services.goals.domain.model import Direction, Goal, GoalState, Measure, Mode
 
 HUNDRED = Decimal(100)
 MAX_MEASURES = 50
-PROGRESS_PLACES = Decimal("0.0001")
+PROGRESS_UNITS = 10_000  # four places
 Fault = tuple[str, str, str]  # field, code, message
 
+BINDING = frozenset({GoalState.CONFIRMED, GoalState.ACTIVE})
 TRANSITIONS: dict[str, frozenset[GoalState]] = {
     "propose": frozenset({GoalState.DRAFT, GoalState.REJECTED}),
     "confirm": frozenset({GoalState.PROPOSED}),
     "reject": frozenset({GoalState.PROPOSED}),
-    "check_in": frozenset({GoalState.CONFIRMED, GoalState.ACTIVE}),
-    "cancel": frozenset(
-        {GoalState.DRAFT, GoalState.PROPOSED, GoalState.REJECTED, GoalState.CONFIRMED, GoalState.ACTIVE}
-    ),
-    "close": frozenset({GoalState.CONFIRMED, GoalState.ACTIVE}),
+    "check_in": BINDING,
+    "cancel": frozenset({GoalState.DRAFT, GoalState.PROPOSED, GoalState.REJECTED}) | BINDING,
+    "close": BINDING,
 }
 
 
@@ -31,7 +31,11 @@ def require_state(goal: Goal, action: str) -> None:
     allowed = TRANSITIONS[action]
     if goal.state not in allowed:
         names = ", ".join(sorted(allowed))
-        raise WrongState(f"a goal that is {goal.state} cannot {action.replace('_', ' ')}; it must be {names}")
+        verb = action.replace("_", " ")
+        raise WrongState(
+            f"{verb} is for a goal that is {names}; this one is {goal.state}",
+            meta={"state": goal.state.value, "allowed": names},
+        )
 
 
 def state_when_confirmed(goal: Goal, today: date) -> GoalState:
@@ -56,6 +60,12 @@ def measures_fit_the_mode(goal: Goal) -> Iterable[Fault]:
         yield ("goal.measures", "MEASURES_COUNT", "a KPI has one measure")
 
 
+def measure_weights_are_percentages(goal: Goal) -> Iterable[Fault]:
+    for index, measure in enumerate(goal.measures):
+        if not 0 <= measure.weight <= HUNDRED:
+            yield (f"goal.measures[{index}].weight", "WEIGHT_OUT_OF_RANGE", "a measure's weight is 0 to 100")
+
+
 def measure_weights_sum_to_100(goal: Goal) -> Iterable[Fault]:
     total = sum((measure.weight for measure in goal.measures), Decimal(0))
     if goal.measures and total != HUNDRED:
@@ -69,6 +79,8 @@ def numbers_have_targets(goal: Goal) -> Iterable[Fault]:
             yield (field, "TARGET_MISSING", "a KPI and a key result need a target")
         elif goal.mode is Mode.KPI and measure.target == 0:
             yield (field, "TARGET_ZERO", "a target of 0 cannot be divided by; use a milestone")
+        elif goal.mode is Mode.KPI and measure.target is not None and measure.target < 0:
+            yield (field, "TARGET_NEGATIVE", "actual over target needs a target above 0; use a key result instead")
         elif goal.mode is Mode.OKR and measure.target == measure.baseline:
             yield (field, "TARGET_IS_BASELINE", "the target of a key result differs from its baseline")
 
@@ -77,6 +89,7 @@ GOAL_CHECKS: tuple[Callable[[Goal], Iterable[Fault]], ...] = (
     period_is_in_order,
     weight_is_a_percentage,
     measures_fit_the_mode,
+    measure_weights_are_percentages,
     measure_weights_sum_to_100,
     numbers_have_targets,
 )
@@ -91,7 +104,7 @@ def require_sound(goal: Goal) -> None:
     """Raise Invalid with every fault of a goal."""
     faults = faults_of(goal)
     if faults:
-        raise Invalid(faults[0][2], violations=faults)
+        raise Invalid(f"{faults[0][0]}: {faults[0][2]}", violations=faults)
 
 
 def single_weight(measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
@@ -102,15 +115,19 @@ def single_weight(measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
 
 
 def progress(goal: Goal) -> Decimal:
-    """Return how far the goal is: 1 is reached, more is possible; four places, rounded half even.
+    """Return how far the goal is: 1 is reached, more is possible; four places, exact until rounded once, half up.
 
     Milestones by weight; numbers from baseline to target, or actual over target for a KPI; Σ w·p / Σ w (product.md §3).
     """
+    units = floor(_reached(goal) * PROGRESS_UNITS + Fraction(1, 2))
+    return Decimal(f"{units // PROGRESS_UNITS}.{units % PROGRESS_UNITS:04}")
+
+
+def _reached(goal: Goal) -> Fraction:
     whole = sum((Fraction(measure.weight) for measure in goal.measures), Fraction(0))
     if not whole:
-        return Decimal(0)
-    exact = sum((Fraction(m.weight) * _measured(goal.mode, m) for m in goal.measures), Fraction(0)) / whole
-    return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(PROGRESS_PLACES)
+        return Fraction(0)
+    return sum((Fraction(m.weight) * _measured(goal.mode, m) for m in goal.measures), Fraction(0)) / whole
 
 
 def _measured(mode: Mode, measure: Measure) -> Fraction:
@@ -126,5 +143,5 @@ def _measured(mode: Mode, measure: Measure) -> Fraction:
 
 
 def settled_state(goal: Goal) -> GoalState:
-    """Return achieved when everything was reached, else missed."""
-    return GoalState.ACHIEVED if progress(goal) >= 1 else GoalState.MISSED
+    """Return achieved when the goal as a whole was reached, else missed; by the exact progress, not the rounded one."""
+    return GoalState.ACHIEVED if _reached(goal) >= 1 else GoalState.MISSED

@@ -15,15 +15,21 @@ CLAIM = text(
     "INSERT INTO attainment_freeze (tenant_id, id, period_start, period_end, as_of, count)"
     " VALUES (:tenant_id, :id, :period_start, :period_end, :as_of, 0) ON CONFLICT DO NOTHING"
 )
-# Confirmed goals that overlap the period, in the version valid now; cancelled ones go along, to be renormalised.
+# Confirmed goals that overlap the period, in the version valid at the instant; cancelled ones that once bound their
+# owner go along, to be renormalised.
 COPY = text(
     "INSERT INTO attainment (tenant_id, freeze_id, employee_id, goal_id, goal_version, name, mode, weight, canceled,"
     " measures)"
-    " SELECT tenant_id, :id, owner_id, id, version, name, mode, weight, state = 'canceled', measures FROM goal"
-    " WHERE tenant_id = :tenant_id AND period_start <= :period_end AND period_end >= :period_start"
-    " AND (state IN ('confirmed', 'active', 'achieved', 'missed') OR (state = 'canceled' AND EXISTS ("
-    "  SELECT FROM goal_version v WHERE v.tenant_id = goal.tenant_id AND v.goal_id = goal.id"
-    "  AND v.snapshot->>'state' IN ('confirmed', 'active'))))"
+    " SELECT g.tenant_id, :id, g.owner_id, g.id, v.version, v.snapshot->>'name', v.snapshot->>'mode',"
+    "  (v.snapshot->>'weight')::numeric, v.snapshot->>'state' = 'canceled', v.snapshot->'measures'"
+    " FROM goal g CROSS JOIN LATERAL ("
+    "  SELECT version, snapshot FROM goal_version v WHERE v.tenant_id = g.tenant_id AND v.goal_id = g.id"
+    "  AND v.create_time <= :as_of ORDER BY version DESC LIMIT 1) v"
+    " WHERE g.tenant_id = :tenant_id AND g.period_start <= :period_end AND g.period_end >= :period_start"
+    " AND (v.snapshot->>'state' IN ('confirmed', 'active', 'achieved', 'missed')"
+    "  OR (v.snapshot->>'state' = 'canceled' AND EXISTS ("
+    "   SELECT FROM goal_version e WHERE e.tenant_id = g.tenant_id AND e.goal_id = g.id"
+    "   AND e.snapshot->>'state' IN ('confirmed', 'active'))))"
 )
 FINISH = text("UPDATE attainment_freeze SET count = :count WHERE tenant_id = :tenant_id AND id = :id")
 
@@ -40,7 +46,7 @@ class FreezeStore:
         period = {"period_start": period_start, "period_end": period_end}
         claimed = await self._connection.execute(CLAIM, {**key, **period, "as_of": as_of})
         if claimed.rowcount:
-            count = (await self._connection.execute(COPY, {**key, **period})).rowcount
+            count = (await self._connection.execute(COPY, {**key, **period, "as_of": as_of})).rowcount
             await self._connection.execute(FINISH, {**key, "count": count})
         return await self.size(freeze_id) or 0
 

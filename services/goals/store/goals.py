@@ -1,10 +1,13 @@
 """Goals, their versions and check-ins."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, func, insert, literal, or_, select, update
+from sqlalchemy import Uuid, any_, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.goals import policy
@@ -13,7 +16,23 @@ from services.goals.store.documents import goal_document, measures_document, rea
 from services.goals.tables import check_in, goal, goal_version
 from services.goals.usecases.ports import GoalFilter
 
-LIVE = (GoalState.DRAFT, GoalState.PROPOSED, GoalState.REJECTED, GoalState.CONFIRMED, GoalState.ACTIVE)
+CANCELED = GoalState.CANCELED.value
+LIVE = [
+    state.value
+    for state in (GoalState.DRAFT, GoalState.PROPOSED, GoalState.REJECTED, GoalState.CONFIRMED, GoalState.ACTIVE)
+]
+OWNERS_BELOW = text(
+    "SELECT DISTINCT owner_id FROM goal WHERE tenant_id = :tenant_id AND state = ANY (CAST(:live AS text[]))"
+    " AND (owner_id = ANY (CAST(:employees AS uuid[])) OR manager_chain && CAST(:employees AS uuid[]))"
+)
+RESTAND = text(
+    "UPDATE goal SET department_path = s.department_path, manager_chain = s.manager_chain"
+    " FROM jsonb_to_recordset(CAST(:standing AS jsonb))"
+    " AS s (owner_id uuid, department_path uuid[], manager_chain uuid[])"
+    " WHERE goal.tenant_id = :tenant_id AND goal.owner_id = s.owner_id AND goal.state = ANY (CAST(:live AS text[]))"
+    " AND (goal.department_path, goal.manager_chain) IS DISTINCT FROM (s.department_path, s.manager_chain)"
+)
+LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('goals.import:' || :tenant_id, 0))")
 
 
 class GoalStore:
@@ -91,26 +110,34 @@ class GoalStore:
         rows = await self._connection.execute(query.order_by(check_in.c.id.desc()).limit(limit))
         return [CheckIn(**{name: getattr(row, name) for name in CheckIn.__dataclass_fields__}) for row in rows]
 
-    async def owners_below(self, employee_id: UUID) -> list[UUID]:
-        """Return the owners of live goals whose standing depends on an employee: their own and their line's."""
-        concerned = or_(goal.c.owner_id == employee_id, literal(employee_id) == any_(goal.c.manager_chain))
-        live = goal.c.state.in_([state.value for state in LIVE])
-        rows = await self._connection.execute(select(goal.c.owner_id).where(self._own(), live, concerned).distinct())
-        return [row.owner_id for row in rows]
+    async def owners_below(self, employee_ids: Sequence[UUID]) -> list[UUID]:
+        """Return the owners of live goals whose standing depends on these employees: their own and their lines'."""
+        parameters = {"tenant_id": self._tenant_id, "live": LIVE, "employees": list(employee_ids)}
+        return list((await self._connection.execute(OWNERS_BELOW, parameters)).scalars())
 
     async def restand(self, owners: Sequence[Owner]) -> None:
-        """Write where owners stand now on their live goals."""
-        live = goal.c.state.in_([state.value for state in LIVE])
-        for owner in owners:
-            standing = {"department_path": list(owner.department_path), "manager_chain": list(owner.manager_chain)}
-            await self._connection.execute(
-                update(goal).where(self._own(), goal.c.owner_id == owner.id, live).values(standing)
-            )
+        """Write where owners stand now on their live goals, in one statement."""
+        standing = [
+            {
+                "owner_id": str(owner.id),
+                "department_path": [str(each) for each in owner.department_path],
+                "manager_chain": [str(each) for each in owner.manager_chain],
+            }
+            for owner in owners
+        ]
+        parameters = {"tenant_id": self._tenant_id, "live": LIVE, "standing": json.dumps(standing)}
+        await self._connection.execute(RESTAND, parameters)
 
-    async def count_of(self, owner_id: UUID) -> int:
-        """Return how many goals an owner has."""
-        query = select(func.count()).select_from(goal).where(self._own(), goal.c.owner_id == owner_id)
-        return int((await self._connection.execute(query)).scalar_one())
+    async def lock_import(self) -> None:
+        """Let nobody else import goals of the tenant until this transaction ends."""
+        await self._connection.execute(LOCK_IMPORT, {"tenant_id": str(self._tenant_id)})
+
+    async def taken(self, owner_ids: Collection[UUID]) -> set[tuple[UUID, str, date, date]]:
+        """Return owner, name and period of the goals that owners have, cancelled ones aside."""
+        query = select(goal.c.owner_id, goal.c.name, goal.c.period_start, goal.c.period_end).where(
+            self._own(), goal.c.owner_id == any_(literal(list(owner_ids), ARRAY(Uuid))), goal.c.state != CANCELED
+        )
+        return {row._tuple() for row in await self._connection.execute(query)}
 
     def _own(self) -> Any:
         return goal.c.tenant_id == self._tenant_id
@@ -132,6 +159,7 @@ class GoalStore:
             "measures": measures_document(each.measures),
             "version": each.version,
             "reason": each.reason,
+            **({"create_time": each.create_time} if each.create_time else {}),
         }
 
     def _version_row(self, each: Goal, author: str) -> dict[str, Any]:

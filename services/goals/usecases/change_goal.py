@@ -29,14 +29,15 @@ class ChangeGoal:
 
 async def create_goal(work: NeedsGoals, command: CreateGoal) -> Goal:
     """Create a goal in draft."""
-    if command.owner is None:
-        raise OwnerUnknown("the owner does not work here", field="goal.owner_id")
-    goal = replace(command.goal, owner=command.owner, measures=rules.single_weight(command.goal.measures))
+    if command.owner is None or command.owner.departed:
+        raise OwnerUnknown("the owner does not work here; name an employee who does", field="goal.owner_id")
+    measures = rules.single_weight(command.goal.measures)
+    goal = replace(command.goal, owner=command.owner, measures=measures, create_time=await work.now())
     policy.require(work.principal, "create", goal)
     rules.require_sound(goal)
     await work.goals.add([goal], work.principal.actor)
     await _tell(work, goal, "created")
-    return replace(goal, create_time=await work.now())
+    return goal
 
 
 async def propose_goal(work: NeedsGoals, command: ChangeGoal) -> Goal:
@@ -59,8 +60,10 @@ async def reject_goal(work: NeedsGoals, command: ChangeGoal) -> Goal:
 
 
 async def cancel_goal(work: NeedsGoals, command: ChangeGoal) -> Goal:
-    """Cancel with a reason; a frozen attainment leaves it out."""
+    """Cancel with a reason; a frozen attainment leaves it out. Its owner may until it is confirmed."""
     goal = await _take(work, command, "cancel")
+    if goal.state in rules.BINDING:
+        policy.require(work.principal, "revoke", goal)
     return await _save(work, replace(goal, state=GoalState.CANCELED, reason=command.reason), "canceled", command.reason)
 
 
@@ -76,7 +79,7 @@ async def _take(work: NeedsGoals, command: ChangeGoal, action: str) -> Goal:
         raise GoalNotFound("there is no such goal that you may see")
     policy.require(work.principal, action, goal)
     if command.etag and command.etag != str(goal.version):
-        raise EtagMismatch(f"the goal is at version {goal.version}; read it again")
+        raise EtagMismatch(f"the goal is at version {goal.version} by now; read it again", field="etag")
     rules.require_state(goal, action)
     return goal
 

@@ -1,5 +1,6 @@
 """Where owners stand: asked of people before a goal is made, and again when people says that it changed."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -7,7 +8,7 @@ from uuid import UUID
 
 from services.goals.domain.model import NOBODY, Owner
 from services.goals.usecases.change_goal import CreateGoal
-from services.goals.usecases.import_goals import ImportGoals, codes_of
+from services.goals.usecases.import_goals import ImportGoals, read_file
 from services.goals.usecases.ports import NeedsGoals
 from services.runtime.identity import Principal
 
@@ -34,20 +35,22 @@ class Standing:
         return replace(command, owner=standing.get(wanted))
 
     async def of_file(self, principal: Principal, command: ImportGoals) -> ImportGoals:
-        """Return the command with the owners that its file names."""
-        codes = codes_of(command)
+        """Return the command with its file read and the owners that it names."""
+        file = await asyncio.to_thread(read_file, command)
+        codes = sorted({goal.owner_code for goal in file.goals})
         if not codes or principal.tenant_id is None:
-            return command
+            return replace(command, file=file)
         ids = await self._people.ids_of(principal.tenant_id, codes)
         standing = await self._people.standing(principal.tenant_id, list(ids.values()))
-        return replace(command, owners={code: standing[i] for code, i in ids.items() if i in standing})
+        owners = {code: standing[i] for code, i in ids.items() if i in standing}
+        return replace(command, file=file, owners=owners)
 
-    async def refresh(self, work: NeedsGoals, employee_id: UUID) -> None:
-        """Write anew where everybody stands whose line leads over an employee.
+    async def refresh(self, work: NeedsGoals, employee_ids: Sequence[UUID]) -> None:
+        """Write anew where these employees stand, and everybody whose line leads over one of them.
 
         People is asked inside the consumer's transaction: it holds nothing but its own cursor and these goals.
         """
-        owners = await work.goals.owners_below(employee_id)
+        owners = await work.goals.owners_below(employee_ids)
         if owners:
             standing = await self._people.standing(work.tenant_id, owners)
             await work.goals.restand(list(standing.values()))
