@@ -137,7 +137,8 @@ class GoalStore:
         query = select(goal.c.owner_id, goal.c.name, goal.c.period_start, goal.c.period_end).where(
             self._own(), goal.c.owner_id == any_(literal(list(owner_ids), ARRAY(Uuid))), goal.c.state != CANCELED
         )
-        return {row._tuple() for row in await self._connection.execute(query)}
+        rows = await self._connection.execute(query)
+        return {(row.owner_id, row.name, row.period_start, row.period_end) for row in rows}
 
     def _own(self) -> Any:
         return goal.c.tenant_id == self._tenant_id
