@@ -8,6 +8,7 @@ from services.people.policy import RPC_ACCESS
 from services.people.servicer import PeopleServicer
 from services.people.settings import PeopleSettings
 from services.people.store import PeopleWork
+from services.people.sweeper import Sweeper
 from services.people.usecases.groups import MAX_RULE
 from services.people.usecases.principal import SignInRules
 from services.runtime import telemetry
@@ -52,7 +53,7 @@ async def main() -> None:
     wake = Wake(settings.redis_url, "people")
     try:
         service = compose(database, settings, wake)
-        await serve(settings, service, database=database, background=[Sealer(database).run])
+        await serve(settings, service, database=database, background=[Sealer(database).run, Sweeper(database).run])
     finally:
         await wake.close()
 

@@ -200,6 +200,7 @@ frozen_population = Table(
     Column("as_of", DateTime(timezone=True), nullable=False),
     Column("request_hash", LargeBinary, nullable=False),
     Column("members", Integer, nullable=False, server_default=text("0")),
+    Column("expire_time", DateTime(timezone=True)),
     _created(),
     PrimaryKeyConstraint("tenant_id", "id"),
 )

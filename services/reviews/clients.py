@@ -57,6 +57,7 @@ class PeopleClient:
             population=convert.population(population),
             as_of=at,
             group_ids=sorted({str(group_id) for group_id in group_ids}),
+            transient=True,  # looked at to check a cycle; whom a launch freezes is the worker's business
         )
         metadata = call_metadata(self._signer, tenant_id)
         reply = await self._stub.FreezePopulation(request, metadata=metadata, timeout=BULK_SECONDS)

@@ -530,7 +530,7 @@ Global___CreateGoalResponse: _TypeAlias = CreateGoalResponse  # noqa: Y015
 
 @_typing.final
 class ImportGoalsRequest(_message.Message):
-    """ImportGoalsRequest carries a file: owner_code, name, mode, weight, period_start, period_end, measure, measure_weight, baseline, target, unit, direction, state."""
+    """ImportGoalsRequest carries a file: owner_code, name, mode, weight, period_start, period_end, measure, measure_weight, baseline, target, unit, direction; or the same in Chinese."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -572,7 +572,7 @@ class ImportGoalsRequest(_message.Message):
     """Whether HR confirms the imported goals at once."""
     @_builtins.property
     def owners(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Employee code → id for the codes in the file, resolved by the gateway from people."""
+        """Not read: the service asks people itself."""
 
     def __init__(
         self,

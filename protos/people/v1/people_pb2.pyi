@@ -1919,8 +1919,11 @@ class FreezePopulationRequest(_message.Message):
     POPULATION_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     GROUP_IDS_FIELD_NUMBER: _builtins.int
+    TRANSIENT_FIELD_NUMBER: _builtins.int
     freeze_id: _builtins.str
     """Key of the freeze: repeating it changes nothing."""
+    transient: _builtins.bool
+    """Whether the members are only looked at once, to check a cycle: they are forgotten after an hour."""
     @_builtins.property
     def population(self) -> Global___Population:
         """Who."""
@@ -1940,10 +1943,11 @@ class FreezePopulationRequest(_message.Message):
         population: Global___Population | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         group_ids: _abc.Iterable[_builtins.str] | None = ...,
+        transient: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "population", b"population"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "freeze_id", b"freeze_id", "group_ids", b"group_ids", "population", b"population"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "freeze_id", b"freeze_id", "group_ids", b"group_ids", "population", b"population", "transient", b"transient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -154,6 +154,7 @@ def freeze_population(request: people_pb2.FreezePopulationRequest) -> FreezePopu
         population=population,
         as_of=to_instant(request.as_of, "as_of"),
         group_ids=to_uuids(request.group_ids, "group_ids"),
+        transient=request.transient,
     )
 
 

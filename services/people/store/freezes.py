@@ -1,7 +1,7 @@
 """Freezing a population in one statement, and paging it out as columns."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -16,9 +16,17 @@ from services.people.store.staff_sql import EMPLOYED_STAFF, NO_NESTED_LOOPS, REP
 LOOP_REACH = 32
 
 _CLAIM = text(
-    "INSERT INTO frozen_population (tenant_id, id, as_of, request_hash)"
-    " VALUES (:tenant_id, :freeze_id, :as_of, :request_hash) ON CONFLICT DO NOTHING"
+    "INSERT INTO frozen_population (tenant_id, id, as_of, request_hash, expire_time)"
+    " VALUES (:tenant_id, :freeze_id, :as_of, :request_hash, clock_timestamp() + CAST(:lifetime AS interval))"
+    " ON CONFLICT DO NOTHING"
 )
+_EXPIRED = "expire_time <= clock_timestamp()"
+_TENANTS_WITH_EXPIRED = text(f"SELECT DISTINCT tenant_id FROM frozen_population WHERE {_EXPIRED}")  # noqa: S608
+_FORGET = text(
+    f"DELETE FROM frozen_population WHERE tenant_id = :tenant_id AND id = (SELECT id FROM frozen_population"  # noqa: S608
+    f" WHERE tenant_id = :tenant_id AND {_EXPIRED} ORDER BY expire_time LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id"
+)
+_FORGET_MEMBERS = text("DELETE FROM frozen_member WHERE tenant_id = :tenant_id AND freeze_id = :freeze_id")
 _FIND = text("SELECT request_hash, members FROM frozen_population WHERE tenant_id = :tenant_id AND id = :freeze_id")
 _COUNT = text("UPDATE frozen_population SET members = :members WHERE tenant_id = :tenant_id AND id = :freeze_id")
 
@@ -112,6 +120,11 @@ FROM (SELECT * FROM frozen_member WHERE tenant_id = :tenant_id AND freeze_id = :
 """)
 
 
+async def tenants_with_expired(connection: AsyncConnection) -> list[UUID]:
+    """Tenants with populations whose time is over (system connection)."""
+    return list((await connection.execute(_TENANTS_WITH_EXPIRED)).scalars())
+
+
 class FreezeStore:
     """Frozen populations of one tenant."""
 
@@ -119,9 +132,10 @@ class FreezeStore:
         self._connection = connection
         self._tenant_id = tenant_id
 
-    async def claim(self, freeze_id: UUID, as_of: datetime, request_hash: bytes) -> bool:
-        """Take the freeze id; false when it was taken before (a concurrent freeze is waited for)."""
-        row = {"tenant_id": self._tenant_id, "freeze_id": freeze_id, "as_of": as_of, "request_hash": request_hash}
+    async def claim(self, freeze_id: UUID, as_of: datetime, request_hash: bytes, lifetime: timedelta | None) -> bool:
+        """Take the freeze id, for good or for a time; false when it was taken (a concurrent freeze is waited for)."""
+        row: dict[str, object] = {"tenant_id": self._tenant_id, "freeze_id": freeze_id, "as_of": as_of}
+        row |= {"request_hash": request_hash, "lifetime": lifetime}
         return (await self._connection.execute(_CLAIM, row)).rowcount == 1
 
     async def find(self, freeze_id: UUID) -> tuple[bytes, int] | None:
@@ -170,6 +184,15 @@ class FreezeStore:
             _COUNT, {"tenant_id": self._tenant_id, "freeze_id": freeze_id, "members": members}
         )
         return members
+
+    async def forget_expired(self) -> UUID | None:
+        """Delete the population whose time has been over for longest, with its members; return its id."""
+        found = await self._connection.execute(_FORGET, {"tenant_id": self._tenant_id})
+        freeze_id: UUID | None = found.scalar_one_or_none()
+        if freeze_id is not None:
+            members = {"tenant_id": self._tenant_id, "freeze_id": freeze_id}
+            await self._connection.execute(_FORGET_MEMBERS, members)
+        return freeze_id
 
     async def page(self, freeze_id: UUID, after: UUID | None, limit: int) -> FrozenPage:
         """The next members by id, as columns; the page is the last when it is not full."""

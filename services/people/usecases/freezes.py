@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.people.domain.errors import FreezeDiffers, FreezeNotFound, GroupNotFound, Invalid
@@ -14,16 +14,21 @@ from services.people.usecases.needs import HasFreezes
 
 MAX_PAGE = 5000
 MAX_GROUPS = 500
+TRANSIENT = timedelta(hours=1)  # a check that pages through the largest company takes seconds
 
 
 @dataclass(frozen=True, slots=True)
 class FreezePopulation:
-    """Who is to be frozen, as of when, and which groups are recorded for each member."""
+    """Who is to be frozen, as of when, and which groups are recorded for each member.
+
+    `transient` members are only looked at; it is no part of what a repetition must agree in.
+    """
 
     freeze_id: UUID
     population: Population
     as_of: datetime
     group_ids: tuple[UUID, ...]
+    transient: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ async def freeze_population(work: HasFreezes, command: FreezePopulation) -> int:
     if len(command.group_ids) + len(command.population.group_ids) > MAX_GROUPS:
         raise Invalid(f"at most {MAX_GROUPS} groups", field="group_ids")
     request_hash = hashlib.sha256(repr(command).encode()).digest()
-    if not await work.freezes.claim(command.freeze_id, command.as_of, request_hash):
+    lifetime = TRANSIENT if command.transient else None
+    if not await work.freezes.claim(command.freeze_id, command.as_of, request_hash, lifetime):
         return await _repeated(work, command.freeze_id, request_hash)
     rules = await work.groups.rules({*command.group_ids, *command.population.group_ids})
     kept = _named(rules, command.group_ids, "group_ids")
@@ -50,6 +56,14 @@ async def freeze_population(work: HasFreezes, command: FreezePopulation) -> int:
     payload = {"freeze_id": str(command.freeze_id), "members": members}
     await work.audit("population.freeze", "frozen_population", command.freeze_id, detail=payload)
     return members
+
+
+async def forget_expired(work: HasFreezes) -> bool:
+    """Forget one population that was only to be looked at; whether there was one."""
+    freeze_id = await work.freezes.forget_expired()
+    if freeze_id is not None:
+        await work.audit("population.forget", "frozen_population", freeze_id, detail={})
+    return freeze_id is not None
 
 
 async def page_frozen_members(work: HasFreezes, asked: PageFrozenMembers) -> FrozenPage:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -104,7 +104,10 @@ class CalendarDays(Protocol):
 
 
 class Freezes(Protocol):
-    async def claim(self, freeze_id: UUID, as_of: datetime, request_hash: bytes) -> bool: ...
+    async def claim(
+        self, freeze_id: UUID, as_of: datetime, request_hash: bytes, lifetime: timedelta | None
+    ) -> bool: ...
+    async def forget_expired(self) -> UUID | None: ...
     async def find(self, freeze_id: UUID) -> tuple[bytes, int] | None: ...
     async def freeze(
         self, freeze_id: UUID, day: date, population: Population, meant: Sequence[Rule], kept: dict[UUID, Rule]
