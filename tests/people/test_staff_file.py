@@ -106,7 +106,7 @@ def test_broken_file_loads_nothing(code: str, content: bytes) -> None:
 
 
 def test_every_kind_of_problem_is_tested_and_worded_in_both_languages() -> None:
-    tested = {code for code, *_ in [*BROKEN_ROWS, *BROKEN_FILES]} | {"BAD_QUOTING", "BAD_ENCODING"}
+    tested = {code for code, *_ in [*BROKEN_ROWS, *BROKEN_FILES]} | {"BAD_QUOTING", "BAD_ENCODING", "MORE_PROBLEMS"}
     assert tested == set(PROBLEMS)
     for content in ("\n".join([HEADER, *lines]) for _, _, lines in BROKEN_ROWS):
         for problem in check(content).problems:

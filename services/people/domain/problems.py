@@ -63,7 +63,13 @@ ROW_PROBLEMS: Mapping[str, Words] = {
     "TOO_MANY_DOTTED_MANAGERS": Words("more than {limit} dotted-line managers", "虚线上级超过 {limit} 位"),
 }
 
-PROBLEMS: Mapping[str, Words] = {**FILE_PROBLEMS, **ROW_PROBLEMS}
+# The last line of a report that would not fit into an answer.
+MORE_PROBLEMS = "MORE_PROBLEMS"
+REPORT_PROBLEMS: Mapping[str, Words] = {
+    MORE_PROBLEMS: Words("{more} more problems; mend those above first", "另有 {more} 个问题，请先修正以上问题"),
+}
+
+PROBLEMS: Mapping[str, Words] = {**FILE_PROBLEMS, **ROW_PROBLEMS, **REPORT_PROBLEMS}
 
 
 @dataclass(frozen=True, slots=True)

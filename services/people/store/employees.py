@@ -54,6 +54,10 @@ WITH RECURSIVE above AS (
 )
 SELECT id FROM above
 """)
+_DAYS_OF_CHANGE = text(
+    "SELECT DISTINCT valid_from FROM assignment WHERE tenant_id = :tenant_id AND valid_from > :after"
+    " AND (CAST(:before AS date) IS NULL OR valid_from < :before) ORDER BY valid_from"
+)
 _BY_CODE = text("SELECT code, id FROM employee WHERE tenant_id = :tenant_id AND code = ANY (CAST(:written AS text[]))")
 _BY_ID = text("SELECT id FROM employee WHERE tenant_id = :tenant_id AND id = ANY (CAST(:written AS uuid[]))")
 _BY_SUBJECT = text("""
@@ -174,6 +178,11 @@ class EmployeeStore:
         await self._connection.execute(_ABSENCE, row)
         found: int = (await self._connection.execute(_BUMP, key)).scalar_one()
         return found
+
+    async def days_of_change(self, after: date, before: date | None) -> list[date]:
+        """Days on which assignments of anybody begin, between two days and neither of them."""
+        span = {"tenant_id": self._tenant_id, "after": after, "before": before}
+        return list((await self._connection.execute(_DAYS_OF_CHANGE, span)).scalars())
 
     async def managers_above(self, manager_id: UUID, day: date) -> set[UUID]:
         """The manager and everyone above on that day."""

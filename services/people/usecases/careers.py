@@ -90,9 +90,9 @@ async def depart_employee(work: NeedsCareers, command: Depart) -> Employee:
 async def rehire_employee(work: NeedsCareers, command: Rehire) -> Employee:
     """Somebody who has left is employed again, under the same id and code."""
     await work.staff.lock()
-    employee, _ = await _changeable(work, command.employee_id, command.hired_on)
-    if employee.left_on is None:
-        raise NotDeparted("this employee has not left")
+    employee, day = await _changeable(work, command.employee_id, command.hired_on)
+    if employee.left_on is None or employee.left_on >= day:
+        raise NotDeparted("this employee has not left; a last day that has not passed can be corrected")
     if command.hired_on <= employee.left_on:
         raise DatesOutOfOrder("the first day does not follow the last", field="hired_on")
     place = _moved(employee, command.hired_on, command.department_id, command.manager_id)
@@ -187,8 +187,12 @@ async def _check_place(work: NeedsCareers, employee: Employee, place: Assignment
         raise EmployeeNotFound("there is no such manager", field="manager_id")
     if not manager.employed_on(place.valid_from):
         raise AlreadyDeparted("the manager does not work here on that day", field="manager_id")
-    if employee.id in await work.employees.managers_above(place.manager_id, place.valid_from):
-        raise ManagementLoop("the reporting line would lead back to this employee", field="manager_id")
+    # What is planned for later may close the circle only then.
+    later = await work.employees.days_of_change(place.valid_from, place.valid_to)
+    for day in (place.valid_from, *later):
+        if employee.id in await work.employees.managers_above(place.manager_id, day):
+            message = f"from {day.isoformat()} on the reporting line would lead back to this employee"
+            raise ManagementLoop(message, field="manager_id")
 
 
 def _post(text: str) -> str:

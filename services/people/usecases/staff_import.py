@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
 from services.people.domain.departments import DepartmentTree
 from services.people.domain.model import ImportOutcome, Loaded
-from services.people.domain.problems import Problem, problem
+from services.people.domain.problems import MORE_PROBLEMS, Problem, problem
 from services.people.domain.staff_checks import CheckedFile, check_staff
 from services.people.domain.staff_file import StaffFile, StaffRow, StaffSheet, read_staff
 from services.people.policy import require_tenant_wide
@@ -17,6 +17,8 @@ from services.people.usecases.days import day_in, own_tenant
 from services.people.usecases.needs import HasDepartments, HasStaff, HasTenants
 from services.runtime.clock import new_id
 from services.runtime.sheets import SheetFault, read_sheet
+
+MAX_REPORTED = 10_000  # more would not fit into an answer
 
 
 class NeedsStaff(HasTenants, HasDepartments, HasStaff, Protocol):
@@ -60,9 +62,16 @@ async def import_employees(work: NeedsStaff, command: ImportEmployees) -> Import
         updated=loaded.updated,
         unchanged=loaded.unchanged,
         refused=checked.refused_lines,
-        problems=checked.problems,
+        problems=_reported(checked.problems),
         language=tenant.language,
     )
+
+
+def _reported(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    if len(problems) <= MAX_REPORTED:
+        return tuple(problems)
+    more = problem(problems[MAX_REPORTED].line, "", MORE_PROBLEMS, more=len(problems) - MAX_REPORTED)
+    return (*problems[:MAX_REPORTED], more)
 
 
 def _problem(fault: SheetFault) -> Problem:
