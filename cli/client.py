@@ -11,6 +11,7 @@ import httpx
 
 RETRIED = (502, 503, 504)
 PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0)
+LARGEST_PAGE = 500
 
 
 class Problem(Exception):
@@ -54,6 +55,11 @@ class Api:
         """Remove."""
         return await self._send("DELETE", path, headers=_write("", "*"))
 
+    async def change(self, path: str, verb: str, body: Any = None) -> dict[str, Any]:
+        """Act on a shared object as it is now: reads its ETag and sends it along."""
+        read = await self._reply("GET", path)
+        return await self.post(f"{path}{verb}", body, if_match=read.headers.get("ETag", "*"))
+
     async def upload(self, path: str, name: str, content: bytes, **query: Any) -> dict[str, Any]:
         """Send a file."""
         files = {"file": (name, content)}
@@ -63,7 +69,7 @@ class Api:
         """Read every item of a list, page after page."""
         token = ""
         while True:
-            page = await self.get(path, **{"page_size": 500, **query, "page_token": token or None})
+            page = await self.get(path, **{"page_size": LARGEST_PAGE, **query, "page_token": token or None})
             for item in page["items"]:
                 yield item
             token = page.get("next_page_token", "")
@@ -88,30 +94,30 @@ class Api:
         deadline = asyncio.get_running_loop().time() + self._patience
         for pause in _pauses():
             reply = await self._attempt(method, path, headers, options)
-            if reply is not None and reply.status_code not in RETRIED:
+            if isinstance(reply, httpx.Response) and reply.status_code not in RETRIED:
                 break
             if asyncio.get_running_loop().time() + pause > deadline:
                 break
             await asyncio.sleep(pause)
-        if reply is None:
-            raise Unreachable(f"{method} {path}: no answer within {self._patience:.0f} s")
+        if isinstance(reply, httpx.TransportError):
+            raise Unreachable(f"{method} {path}: {reply or type(reply).__name__}, tried for {self._patience:.0f} s")
         if reply.is_error:
             raise Problem(reply.status_code, _body(reply))
         return reply
 
     async def _attempt(
         self, method: str, path: str, headers: Mapping[str, str], options: Mapping[str, Any]
-    ) -> httpx.Response | None:
+    ) -> httpx.Response | httpx.TransportError:
         try:
             return await self._http.request(method, f"/v1{path}", headers=dict(headers), **options)
-        except httpx.TransportError:
-            return None
+        except httpx.TransportError as error:
+            return error
 
 
-def connect(base_url: str) -> httpx.AsyncClient:
+def connect(base_url: str, *, read_seconds: float = 30.0) -> httpx.AsyncClient:
     """Return a connection pool to a gateway."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    return httpx.AsyncClient(base_url=base_url, timeout=httpx.Timeout(30, connect=5), limits=limits)
+    return httpx.AsyncClient(base_url=base_url, timeout=httpx.Timeout(read_seconds, connect=5), limits=limits)
 
 
 def _pauses() -> list[float]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, problems as JSON on stderr.")]
 
 results = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -24,13 +30,92 @@ class Exit(IntEnum):
     REFUSED = 3
 
 
+class Failure(Exception):
+    """Ends a command: what went wrong in words and as a problem, where it stands in a file, and the exit code."""
+
+    def __init__(
+        self,
+        message: str,
+        code: Exit = Exit.FAILED,
+        *,
+        problem: Mapping[str, Any] | None = None,
+        places: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message, self.code, self.places = message, code, tuple(places)
+        self.problem = dict(problem or {"title": code.name.title(), "detail": message, "code": code.name, "errors": []})
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows under a header, said to be empty where there are none."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    empty: str = "Nothing to show."
+
+
+Block = str | Grid
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command answers: the value for programs, blocks for people, and the exit code."""
+
+    value: Any
+    blocks: Sequence[Block] = ()
+    code: Exit = Exit.OK
+
+
 def print_json(value: Any) -> None:
     """Print a result for programs: JSON, in one piece, with Chinese text as it is."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def print_block(block: Block) -> None:
+    """Print text, or a table: drawn on a terminal, in aligned columns of full length elsewhere."""
+    if isinstance(block, str):
+        results.print(block, markup=False)
+    elif not block.rows:
+        results.print(block.empty, markup=False)
+    elif results.is_terminal:
+        results.print(drawn(block))
+    else:
+        for line in aligned(block):
+            typer.echo(line)
+
+
+def drawn(grid: Grid) -> Table:
+    """Return a table for a terminal; the first column, by which rows are named, is never folded."""
+    table = Table(title=grid.title or None, title_justify="left", box=box.SIMPLE_HEAD, header_style="bold")
+    for number, column in enumerate(grid.columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
+    for row in grid.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def aligned(grid: Grid) -> list[str]:
+    """Return header and rows as lines; a Chinese character is two columns wide."""
+    lines = [grid.columns, *grid.rows]
+    widths = [max(cell_len(line[number]) for line in lines) for number in range(len(grid.columns))]
+    padded = ("  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+              for line in lines)  # fmt: skip
+    return [*([grid.title] if grid.title else []), *(line.rstrip() for line in padded)]
+
+
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """Say what went wrong and end the command."""
+    raise Failure(message, code)
+
+
+def tell(failure: Failure, *, as_json: bool) -> None:
+    """Say on standard error why a command ended."""
+    if as_json:
+        typer.echo(json.dumps(failure.problem, ensure_ascii=False, indent=2), err=True)
+        return
     progress.print("[bold red]✗[/]", end=" ")
-    progress.print(message, markup=False)
-    raise typer.Exit(code)
+    progress.print(failure.message, markup=False)
+    for place in failure.places:
+        progress.print(f"  {place}", markup=False)
