@@ -21,7 +21,7 @@ AppealArgument = Annotated[str, typer.Argument(metavar="APPEAL", show_default=Fa
 async def file_appeal(
     session: Session,
     result: Annotated[str, typer.Argument(metavar="RESULT", show_default=False, help="Result id.")],
-    grounds: Annotated[str, typer.Option(show_default=False, help="Why the result is wrong (required).")],
+    grounds: Annotated[str, typer.Option(show_default=False, help="Why the result is wrong.")],
     item: Annotated[list[str], typer.Option(help="An item of the form that is wrong; several times.")] = [],
     proofs: EvidenceOption = [],
 ) -> Shown:
@@ -68,7 +68,7 @@ async def decline_appeal(session: Session, appeal: AppealArgument, reason: Reaso
 async def assign_appeal(
     session: Session,
     appeal: AppealArgument,
-    to: Annotated[str, typer.Option(metavar="ID", show_default=False, help="Employee id of its new owner (required).")],
+    to: Annotated[str, typer.Option(metavar="ID", show_default=False, help="Employee id of its new owner.")],
     reason: Reason,
 ) -> Shown:
     """Give an appeal to another owner."""
@@ -79,7 +79,7 @@ async def assign_appeal(
 async def decide_appeal(
     session: Session,
     appeal: AppealArgument,
-    amend: Annotated[bool, typer.Option("--amend/--keep", show_default=False, help="The outcome (required).")],
+    amend: Annotated[bool, typer.Option("--amend/--keep", show_default=False, help="The outcome.")],
     reason: Reason,
     score: Annotated[str, typer.Option(help="New score, with --amend.")] = "",
     grade: Annotated[str, typer.Option(help="New grade, with --amend.")] = "",

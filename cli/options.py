@@ -13,9 +13,9 @@ from cli.output import Exit, fail
 CycleArgument = Annotated[str, typer.Argument(metavar="CYCLE", show_default=False, help="Cycle: id or name.")]
 CycleFilter = Annotated[str, typer.Option("--cycle", metavar="CYCLE", help="Of one cycle only: id or name.")]
 CycleOption = Annotated[
-    str, typer.Option("--cycle", metavar="CYCLE", show_default=False, help="Cycle: id or name (required).")
+    str, typer.Option("--cycle", metavar="CYCLE", show_default=False, help="Cycle: id or name.")
 ]
-Reason = Annotated[str, typer.Option(show_default=False, help="Why; kept in the audit trail (required).")]
+Reason = Annotated[str, typer.Option(show_default=False, help="Why; kept in the audit trail.")]
 Until = Annotated[
     str, typer.Option(metavar="TIME", show_default=False, help="New deadline; without an offset in the company's zone.")
 ]

@@ -52,7 +52,7 @@ async def acknowledge_result(
     session: Session,
     result: ResultArgument,
     agree: Annotated[
-        bool, typer.Option("--agree/--disagree", help="What I say of it (required).", show_default=False)
+        bool, typer.Option("--agree/--disagree", help="What I say of it.", show_default=False)
     ],
     comment: Annotated[str, typer.Option(help="Why.")] = "",
     signature: Annotated[str, typer.Option(help='Typed name, or "click".')] = "click",

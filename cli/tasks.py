@@ -113,7 +113,7 @@ async def return_task(
 async def reassign_task(
     session: Session,
     task: TaskArgument,
-    to: Annotated[str, typer.Option(metavar="CODE_OR_ID", show_default=False, help="To whom (required).")],
+    to: Annotated[str, typer.Option(metavar="CODE_OR_ID", show_default=False, help="To whom.")],
     reason: Reason,
 ) -> Shown:
     """Give an open task to somebody else, with its draft."""
