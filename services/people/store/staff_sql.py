@@ -29,7 +29,11 @@ STAFF = f"""
 """  # noqa: S608 - constants of this module
 EMPLOYED_STAFF = f"{STAFF} AND {STAFF_ON}"
 
-REPORTS = "SELECT manager_id, count(*) AS count FROM staff WHERE manager_id IS NOT NULL GROUP BY manager_id"
+# Whoever has left, or has yet to come, reports to nobody.
+REPORTS = (
+    f"SELECT e.manager_id, count(*) AS count FROM staff e WHERE e.manager_id IS NOT NULL AND {STAFF_ON}"  # noqa: S608
+    " GROUP BY e.manager_id"
+)
 
 # Rows that were loaded a moment ago have no statistics yet, and a nested loop over all of them takes minutes: set
 # before the statements over everybody.
