@@ -7,6 +7,7 @@ from protos.goals.v1 import goals_pb2_grpc
 from protos.people.v1 import people_pb2_grpc
 from services.goals.clients import PeopleClient
 from services.goals.consumers import handlers
+from services.goals.follower import Follower
 from services.goals.policy import RPC_ACCESS
 from services.goals.servicer import GoalsServicer
 from services.goals.settings import GoalsSettings
@@ -15,7 +16,7 @@ from services.goals.usecases.standing import Standing
 from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
-from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
+from services.runtime.eventlog import Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
 from services.runtime.serve import RequestRules, Service, open_channel, run, serve
 from services.runtime.settings import owner_database_url
@@ -24,13 +25,13 @@ _METHODS = "/attune.goals.v1.GoalsService/"
 REQUEST_RULES = RequestRules(bulk=frozenset({_METHODS + "ImportGoals", _METHODS + "FreezeAttainments"}))
 
 
-def compose(database: Database, wake: Wake, standing: Standing, backlog: Backlog | None = None) -> Service:
+def compose(database: Database, wake: Wake, standing: Standing) -> Service:
     """The servicers of goals over a database and what knows where owners stand."""
     runner = Runner(database, GoalsWork, announce=wake.announce)
     return Service(
         registrations=(
             (goals_pb2_grpc.add_GoalsServiceServicer_to_server, GoalsServicer(runner, standing)),
-            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database, backlog)),
+            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
@@ -57,9 +58,10 @@ async def main() -> None:
         wake=wake,
         poll_seconds=settings.event_poll_seconds,
     )
+    background = [Sealer(database).run, consumer.run, Follower(database, standing).run]
     try:
-        service = compose(database, wake, standing, Backlog("goals", database, producers, signer))
-        await serve(settings, service, database=database, background=[Sealer(database).run, consumer.run])
+        service = compose(database, wake, standing)
+        await serve(settings, service, database=database, background=background)
     finally:
         await wake.close()
         await people.close()

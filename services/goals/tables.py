@@ -91,6 +91,15 @@ check_in = Table(
     Index("ix_check_in_goal", "tenant_id", "goal_id", "id"),
 )
 
+standing_due = Table(
+    "standing_due",
+    metadata,
+    _tenant_id(),
+    Column("employee_id", Uuid, nullable=False),
+    Column("due_on", Date, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "employee_id", "due_on"),
+)
+
 attainment_freeze = Table(
     "attainment_freeze",
     metadata,

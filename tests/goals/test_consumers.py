@@ -1,7 +1,7 @@
 """Live goals follow their owners through the organisation; asking people where somebody stands."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +14,7 @@ from protos.people.v1 import people_pb2, people_pb2_grpc
 from services.goals.clients import BATCH, PAGE, PeopleClient
 from services.goals.consumers import handlers
 from services.goals.domain.model import Owner
+from services.goals.follower import Follower
 from services.goals.store import GoalsWork
 from services.goals.usecases.standing import Standing
 from services.runtime.clock import utc_now
@@ -66,6 +67,35 @@ async def test_the_new_manager_decides_and_the_old_one_sees_nothing(company: Com
     assert gone.code is grpc.StatusCode.NOT_FOUND
     confirmed = await company.goals.ConfirmGoal(confirm(goal), **company.by(company.stranger))
     assert confirmed.goal.version == 3  # moving is no change of the goal
+
+
+async def test_a_move_announced_for_later_is_followed_when_its_day_has_come(
+    company: Company, tell: Tell, database: Database
+) -> None:
+    goal = await company.create()
+    now = utc_now()
+    day = (now + timedelta(days=40)).date()
+    await tell("people.employee_transferred", {"employee_id": str(company.owner), "effective_on": day.isoformat()})
+    moved(company, "E1", below=(company.stranger,), unit=company.research)
+    follower, asked = Follower(database, Standing(company.people)), pb.GetGoalRequest(goal_id=goal.id)
+    await follower.follow(now + timedelta(days=38))
+    assert (await company.goals.GetGoal(asked, **company.by(company.manager))).goal.id == goal.id
+    midnight = datetime.combine(day, time(), UTC)
+    await follower.follow(midnight - timedelta(hours=13))  # it has begun in the first zones
+    assert (await company.goals.GetGoal(asked, **company.by(company.stranger))).goal.id == goal.id
+    # Until it has begun in the last zone people may have answered too early, so it is asked once more.
+    moved(company, "E1", below=(company.manager,), unit=company.sales)
+    await follower.follow(midnight + timedelta(hours=12))
+    assert (await company.goals.GetGoal(asked, **company.by(company.manager))).goal.id == goal.id
+    moved(company, "E1", below=(company.stranger,), unit=company.research)
+    await follower.follow(midnight + timedelta(hours=13))
+    assert (await company.goals.GetGoal(asked, **company.by(company.manager))).goal.id == goal.id
+
+
+async def test_a_move_of_long_ago_is_not_looked_at_again(company: Company, tell: Tell, database: Database) -> None:
+    await tell("people.employee_transferred", {"employee_id": str(company.owner), "effective_on": "2020-01-01"})
+    async with database.transaction(company.tenant_id) as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM standing_due")) == 0
 
 
 async def test_the_whole_line_below_moves_along(company: Company, tell: Tell) -> None:

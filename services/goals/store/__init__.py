@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.goals.store.freezes import FreezeStore
 from services.goals.store.goals import GoalStore
+from services.goals.store.standings import StandingStore
 from services.runtime.database import Origin, Work
 
 
@@ -14,3 +15,4 @@ class GoalsWork(Work):
         super().__init__(connection, origin)
         self.goals = GoalStore(connection, origin.tenant_id)
         self.freezes = FreezeStore(connection, origin.tenant_id)
+        self.standings = StandingStore(connection, origin.tenant_id)
