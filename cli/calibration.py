@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -120,8 +120,14 @@ def _summary(found: Mapping[str, Any]) -> str:
     return f"{found.get('department_name', '')}: {found.get('state', '')}, {found.get('moves', 0)} moves; {grades}"
 
 
-def _counts(distribution: Iterable[Mapping[str, Any]]) -> str:
-    return "  ".join(f"{each['grade']} {each.get('count', 0)} ({each.get('suggested', 0)})" for each in distribution)
+def _counts(distribution: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many have each grade, beside what the guideline suggests, where it is large enough to suggest."""
+    suggested = {each["grade"]: each.get("suggested", -1) for each in distribution}
+    return "  ".join(
+        f"{each['grade']} {each.get('count', 0)}"
+        + (f" ({suggested[each['grade']]})" if min(suggested.values()) >= 0 else "")
+        for each in distribution
+    )
 
 
 def _tag(found: Mapping[str, Any]) -> str:

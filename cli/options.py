@@ -12,9 +12,7 @@ from cli.output import Exit, fail
 
 CycleArgument = Annotated[str, typer.Argument(metavar="CYCLE", show_default=False, help="Cycle: id or name.")]
 CycleFilter = Annotated[str, typer.Option("--cycle", metavar="CYCLE", help="Of one cycle only: id or name.")]
-CycleOption = Annotated[
-    str, typer.Option("--cycle", metavar="CYCLE", show_default=False, help="Cycle: id or name.")
-]
+CycleOption = Annotated[str, typer.Option("--cycle", metavar="CYCLE", show_default=False, help="Cycle: id or name.")]
 Reason = Annotated[str, typer.Option(show_default=False, help="Why; kept in the audit trail.")]
 Until = Annotated[
     str, typer.Option(metavar="TIME", show_default=False, help="New deadline; without an offset in the company's zone.")
@@ -24,7 +22,8 @@ Limit = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the file and change nothing.")]
 EvidenceOption = Annotated[
-    list[str], typer.Option("--evidence", metavar="NAME=URL[#SHA256]", help="Proof; may be given several times.")
+    list[str],
+    typer.Option("--evidence", metavar="NAME=URL#SHA256", help="Proof: name, address, digest; several times."),
 ]
 
 
@@ -38,11 +37,13 @@ def pairs(given: list[str], option: str) -> dict[str, str]:
 
 
 def evidence(given: list[str]) -> list[dict[str, str]]:
-    """Return NAME=URL[#SHA256] arguments as the API has them."""
+    """Return NAME=URL#SHA256 arguments as the API has them; ends the command where one has no digest."""
     proofs = []
     for name, address in pairs(given, "--evidence").items():
-        url, _, digest = address.partition("#")
-        proofs.append({"name": name, "url": url, **({"sha256": digest} if digest else {})})
+        url, mark, digest = address.rpartition("#")
+        if not mark:
+            fail(f"--evidence: {name} has no #SHA256 after its address", Exit.USAGE)
+        proofs.append({"name": name, "url": url, "sha256": digest})
     return proofs
 
 

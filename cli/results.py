@@ -51,9 +51,7 @@ async def show_result(session: Session, result: ResultArgument) -> Shown:
 async def acknowledge_result(
     session: Session,
     result: ResultArgument,
-    agree: Annotated[
-        bool, typer.Option("--agree/--disagree", help="What I say of it.", show_default=False)
-    ],
+    agree: Annotated[bool, typer.Option("--agree/--disagree", help="What I say of it.", show_default=False)],
     comment: Annotated[str, typer.Option(help="Why.")] = "",
     signature: Annotated[str, typer.Option(help='Typed name, or "click".')] = "click",
 ) -> Shown:

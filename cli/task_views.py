@@ -36,8 +36,8 @@ async def task_blocks(session: Session, found: Mapping[str, Any]) -> list[Block]
     items = list(_items(found.get("form", {})))
     if items:
         state = "draft" if found.get("submission", {}).get("draft") else "answer"
-        rows = [(key, name, kind, weight, answers.pop(key, "")) for key, name, kind, weight in items]
-        blocks.append(Grid(("item", "name", "kind", "weight", state), rows))
+        rows = [(*item, answers.pop(item[0], "")) for item in items]
+        blocks.append(Grid(("item", "name", "kind", "weight", "scale", state), rows))
     blocks += [f"{item}: {said}" for item, said in answers.items()]
     blocks += _references(found)
     actuals = [(each["item"], each.get("value", "missing")) for each in found.get("actuals", ())]
@@ -52,10 +52,14 @@ def _references(found: Mapping[str, Any]) -> Iterator[Grid]:
             yield Grid(("item", each.get("relation") or "answer"), rows)
 
 
-def _items(form: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _items(form: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield what the form asks, by the path under which it is answered: section/indicator."""
     for section in form.get("sections", ()):
         for item in section.get("indicators", ()):
-            yield item["key"], item.get("name", ""), item.get("kind", ""), str(item.get("weight", ""))
+            points = item.get("scale", {}).get("points", ())
+            scale = ", ".join(f"{each['value']} {each.get('label', '')}".strip() for each in points)
+            path = f"{section['key']}/{item['key']}"
+            yield path, item.get("name", ""), item.get("kind", ""), str(item.get("weight", "")), scale
 
 
 def _said(answer: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from cli.commands import Noun, runnable
 from cli.options import Limit, given
-from cli.output import Exit, Grid, Shown, fail
+from cli.output import Grid, Shown
 from cli.session import Login, Session, ask_token, installation_token
 
 tenant = Noun("tenant", "Companies; for the administrator of the installation.")
@@ -46,8 +46,6 @@ async def token(
     ] = False,
 ) -> Shown:
     """Print a token of a local stack: for --as CODE_OR_EMAIL, or with --installation for its administrator."""
-    if installation and session.access.subject and not session.as_json:
-        fail("--as and --installation exclude one another", Exit.USAGE)
     if installation:
         issued = {"token": await installation_token(session.api)}
     else:
