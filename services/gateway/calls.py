@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,14 @@ class Call:
         """Ask for a stream as the caller."""
         async for part in method(request, timeout=BULK_SECONDS * 20, metadata=self.metadata):
             yield part
+
+    async def name_people(self, found: Sequence[Any]) -> None:
+        """Fill in `employee_name` of messages with an `employee_id`, by today's names."""
+        asked = people_pb2.BatchGetEmployeesRequest(employee_ids=sorted({each.employee_id for each in found}))
+        known = await self.send(self.services.people.BatchGetEmployees, asked)
+        names = {each.id: each.name for each in known.employees}
+        for each in found:
+            each.employee_name = names.get(each.employee_id, "")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -201,6 +201,8 @@ class _ParticipantStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Part
     """Exempt."""
     PARTICIPANT_STATE_WITHDRAWN: _ParticipantState.ValueType  # 12
     """Withdrawn."""
+    PARTICIPANT_STATE_ON_HOLD: _ParticipantState.ValueType  # 13
+    """On hold."""
 
 class ParticipantState(_ParticipantState, metaclass=_ParticipantStateEnumTypeWrapper):
     """ParticipantState is where a participant stands."""
@@ -231,6 +233,8 @@ PARTICIPANT_STATE_EXEMPT: ParticipantState.ValueType  # 11
 """Exempt."""
 PARTICIPANT_STATE_WITHDRAWN: ParticipantState.ValueType  # 12
 """Withdrawn."""
+PARTICIPANT_STATE_ON_HOLD: ParticipantState.ValueType  # 13
+"""On hold."""
 Global___ParticipantState: _TypeAlias = ParticipantState  # noqa: Y015
 
 class _OnPersonFindings:
@@ -639,6 +643,8 @@ class Participant(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     FORM_ID_FIELD_NUMBER: _builtins.int
     TEMPLATE_NAME_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_NAME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id."""
     cycle_id: _builtins.str
@@ -665,9 +671,15 @@ class Participant(_message.Message):
     """Form."""
     template_name: _builtins.str
     """Template of the form."""
+    employee_name: _builtins.str
+    """Name as people know it today; added by the gateway, empty between services."""
     @_builtins.property
     def department_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Department ids from the root."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Every reason why not enrolled, exempt or withdrawn; UPPER_SNAKE."""
 
     def __init__(
         self,
@@ -686,10 +698,12 @@ class Participant(_message.Message):
         level: _builtins.str = ...,
         form_id: _builtins.str = ...,
         template_name: _builtins.str = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        employee_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "cycle_id", b"cycle_id", "department_name", b"department_name", "department_path", b"department_path", "employee_id", b"employee_id", "form_id", b"form_id", "id", b"id", "level", b"level", "manager_id", b"manager_id", "post", b"post", "reason", b"reason", "reason_message", b"reason_message", "state", b"state", "template_name", b"template_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "cycle_id", b"cycle_id", "department_name", b"department_name", "department_path", b"department_path", "employee_id", b"employee_id", "employee_name", b"employee_name", "form_id", b"form_id", "id", b"id", "level", b"level", "manager_id", b"manager_id", "post", b"post", "reason", b"reason", "reason_message", b"reason_message", "reasons", b"reasons", "state", b"state", "template_name", b"template_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

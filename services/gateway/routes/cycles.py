@@ -156,14 +156,18 @@ async def list_participants(
     """List participants, also those who could not be enrolled, with the reason."""
     values = {"cycle_id": str(cycle_id), "state": state, "department_id": department_id}
     request = call.ask_page(wire.from_json(pb.ListParticipantsRequest, values), page_size, page_token)
-    return call.page(await call.send(call.services.cycles.ListParticipants, request), "participants", request)
+    reply = await call.send(call.services.cycles.ListParticipants, request)
+    await call.name_people(reply.participants)
+    return call.page(reply, "participants", request)
 
 
 @router.get("/participants/{participant_id}", response_model=view(pb.Participant))
 async def get_participant(participant_id: Id, call: Caller) -> Response:
     """One participant."""
     request = pb.GetParticipantRequest(participant_id=str(participant_id))
-    return call.answer((await call.send(call.services.cycles.GetParticipant, request)).participant)
+    found = (await call.send(call.services.cycles.GetParticipant, request)).participant
+    await call.name_people([found])
+    return call.answer(found)
 
 
 @router.post("/cycle-schedules", status_code=201, response_model=view(pb.Schedule))

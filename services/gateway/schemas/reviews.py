@@ -16,7 +16,7 @@ CycleState = Literal[
 ]
 ParticipantState = Literal[
     "enrolled", "in_review", "scored", "calibrated", "released", "acknowledged",
-    "disputed", "no_answer", "closed", "excluded", "exempt", "withdrawn",
+    "disputed", "no_answer", "closed", "excluded", "exempt", "withdrawn", "on_hold",
 ]  # fmt: skip
 TaskState = Literal[
     "planned", "open", "in_progress", "submitted", "returned", "recalled",

@@ -199,15 +199,16 @@ def get_participant_reply(seen: SeenParticipant) -> cycles_pb2.GetParticipantRes
 
 def _participant(seen: SeenParticipant) -> cycles_pb2.Participant:
     participant, snapshot = seen.participant, seen.participant.snapshot
-    reason = participant.findings[0] if participant.findings else ""
+    in_words = "; ".join(_in_words(reason, snapshot.code) for reason in participant.findings)
     return cycles_pb2.Participant(
         id=str(participant.id),
         cycle_id=str(participant.cycle_id),
         employee_id=str(participant.employee_id),
         code=snapshot.code,
         state=PARTICIPANT_STATES.get(participant.state, cycles_pb2.PARTICIPANT_STATE_UNSPECIFIED),
-        reason=reason,
-        reason_message=participant.reason or _in_words(reason, snapshot.code),
+        reason=participant.findings[0] if participant.findings else "",
+        reasons=participant.findings,
+        reason_message=participant.reason or in_words,
         department_name=snapshot.department_name,
         department_path=[str(each) for each in snapshot.department_path],
         manager_id=str(snapshot.manager_id or ""),
@@ -219,8 +220,6 @@ def _participant(seen: SeenParticipant) -> cycles_pb2.Participant:
 
 
 def _in_words(reason: str, code: str) -> str:
-    if not reason:
-        return ""
     try:
         return render(Finding(Severity.PERSON, reason, subject=code)).message
     except KeyError:  # a reason that is no finding of the launch check

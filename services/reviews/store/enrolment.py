@@ -70,6 +70,10 @@ COUNT = text(
     FROM participant WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id
     """
 )
+KNOWN = text(
+    "SELECT employee_id FROM participant"
+    " WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id AND employee_id = ANY(:employees)"
+)
 LAST = text(
     "SELECT employee_id FROM participant WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id"
     " ORDER BY employee_id DESC LIMIT 1"
@@ -104,6 +108,11 @@ class EnrolmentStore:
         """Who takes part, and who could not be enrolled."""
         row = (await self._connection.execute(COUNT, {"tenant_id": self._tenant_id, "cycle_id": cycle_id})).one()
         return row.enrolled, row.excluded
+
+    async def known(self, cycle_id: UUID, employees: Sequence[UUID]) -> set[UUID]:
+        """Who of these is a row of the cycle already."""
+        keys = {"tenant_id": self._tenant_id, "cycle_id": cycle_id, "employees": list(employees)}
+        return set((await self._connection.execute(KNOWN, keys)).scalars())
 
     async def last_employee(self, cycle_id: UUID) -> UUID | None:
         """Pages are enrolled by ascending employee id: after this one it goes on."""

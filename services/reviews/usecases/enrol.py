@@ -57,9 +57,19 @@ async def enrol_page(work: NeedsEnrolments, command: EnrolPage) -> Counts:
         manager_needed = needs_manager([stage.definition for stage in stages])
         members = [enrol(member, cycle.forms, manager_needed=manager_needed) for member in command.members]
         forms = await work.templates.forms({rule.form_id for rule in cycle.forms})
-        await work.enrolments.enrol(_enrolling(cycle, forms), members)
+        known = await _known(work, cycle, command.members)
+        news = [member for member in members if member.frozen.employee_id not in known]
+        await work.enrolments.enrol(_enrolling(cycle, forms), news)
     excluded = sum(1 for member in members if member.state == "excluded")
     return Counts(len(members) - excluded, excluded)
+
+
+async def _known(work: NeedsEnrolments, cycle: Cycle, members: Sequence[FrozenMember]) -> set[UUID]:
+    """Who is a row already, and stays as first frozen, with the raters of then. Pages come by ascending id."""
+    last = await work.enrolments.last_employee(cycle.id)
+    if last is None or all(member.employee_id > last for member in members):
+        return set()
+    return await work.enrolments.known(cycle.id, [member.employee_id for member in members])
 
 
 async def finish_enrolment(work: NeedsEnrolments, command: FinishEnrolment) -> Counts:
@@ -69,7 +79,7 @@ async def finish_enrolment(work: NeedsEnrolments, command: FinishEnrolment) -> C
     if cycle.state in DONE:
         return Counts(enrolled, excluded)
     _require_launching(cycle)
-    if enrolled + excluded != command.frozen:
+    if enrolled + excluded < command.frozen:
         facts = {"frozen": str(command.frozen), "rows": str(enrolled + excluded)}
         raise EnrolmentIncomplete("not everybody who was frozen is a row yet", meta=facts)
     now = await work.now() + cycle.clock_offset
