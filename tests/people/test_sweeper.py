@@ -9,6 +9,8 @@ from sqlalchemy import event, text
 
 from protos.people.v1 import people_pb2
 from services.people.sweeper import Sweeper
+from services.reviews.clients import PeopleClient
+from services.reviews.domain.model import Population
 from services.runtime.database import Database
 from tests.people.conftest import Company
 from tests.people.test_careers import refusal
@@ -60,6 +62,16 @@ async def test_what_was_only_looked_at_is_forgotten(company: Company, database: 
     assert await count_of(company, kept.freeze_id) == 5
     assert await rows_of(database, company) == (1, 5)
     assert await Sweeper(database).sweep() == 0
+
+
+async def test_a_check_of_a_cycle_leaves_nothing_behind(company: Company, database: Database) -> None:
+    await company.load(STAFF)
+    reviews, freeze_id = PeopleClient(company.people, company.callers.signers["reviews"]), uuid4()
+    assert await reviews.freeze(company.tenant_id, freeze_id, Population(everyone=True), AS_OF, ()) == 5
+    assert [len(page) async for page in reviews.members(company.tenant_id, freeze_id)] == [5]
+    await let_expire(database, company)
+    assert await Sweeper(database).sweep() == 1
+    assert await rows_of(database, company) == (0, 0)
 
 
 async def test_a_company_without_anything_to_forget_is_left_alone(company: Company, database: Database) -> None:
