@@ -369,3 +369,23 @@ async def test_who_decides_and_who_sees_an_appeal(case: Case) -> None:
     with pytest.raises(Denied):
         await seed.do(case.owner, withdraw_appeal, StepOfAppeal(view.appeal.id))
     assert await seed.do(case.hr, list_appeals, PageAppeals(state="amending")) == []
+
+
+async def test_after_the_end_of_the_cycle_an_amendment_is_acknowledged_and_everybody_stays_closed(
+    database: Database,
+) -> None:
+    case = await Case(Seed(database)).build(appeals={"state": StageState.CLOSED})
+    await case.acknowledge()
+    ended = "UPDATE participant SET state = 'closed' RETURNING id"
+    closing = "UPDATE stage SET state = 'closed', closed_at = clock_timestamp() RETURNING id"
+    for statement in (ended, closing):
+        await case.seed.rows(statement)
+    with pytest.raises(AppealWindowClosed):
+        await case.file()
+    reviews = Principal(tenant_id=case.seed.tenant_id, kind="service", name="reviews")
+    await case.seed.do(reviews, follow_amendment, ResultAmended(case.participant, 2))
+    [row] = await case.seed.rows("SELECT state, opinion FROM participant")
+    assert tuple(row) == ("closed", None)
+    await case.acknowledge(opinion=Opinion.DISAGREE)
+    [row] = await case.seed.rows("SELECT state, opinion FROM participant")
+    assert tuple(row) == ("closed", "disagree")

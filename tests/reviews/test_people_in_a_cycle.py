@@ -119,6 +119,8 @@ async def test_people_take_a_cycle_to_its_end(world: World) -> None:
     look = await world.turn()
     assert look.finished
     assert (await world.cycle()).state is CycleState.CLOSED
+    closed = "SELECT opinion, count(*) FROM participant WHERE tenant_id = :tenant_id AND state = 'closed' GROUP BY 1"
+    assert dict(await world.rows(closed)) == {"agree": 4}, "what was answered is kept"
 
 
 async def appeal_and_amend(world: World, who: UUID) -> None:

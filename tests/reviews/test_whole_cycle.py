@@ -61,6 +61,8 @@ async def test_the_spine_runs_to_its_end(world: World) -> None:
     await world.turn()
     assert await world.tasks("acknowledgement") == {"accepted": 4, "expired": 1}
     assert await world.tasks("interview") == {"open": 5}
+    states = "SELECT state, count(*) FROM participant WHERE tenant_id = :tenant_id GROUP BY 1"
+    assert dict(await world.rows(states)) == {"exempt": 1, "released": 4, "no_answer": 1}
     await world.skip(hours=2)
     look = await world.turn()
 
@@ -69,13 +71,11 @@ async def test_the_spine_runs_to_its_end(world: World) -> None:
     events = await world.events()
     assert events[-1] == "cycle_closed"
     assert events.count("stage_opened") == events.count("stage_closed") == 8
-    assert dict(
-        await world.rows("SELECT state, count(*) FROM participant WHERE tenant_id = :tenant_id GROUP BY 1")
-    ) == {
-        "exempt": 1,
-        "released": 4,
-        "no_answer": 1,
-    }
+    assert dict(await world.rows(states)) == {"exempt": 1, "closed": 5}
+    [(closed,)] = await world.rows(
+        "SELECT payload ->> 'participants' FROM event WHERE tenant_id = :tenant_id AND kind = 'reviews.cycle_closed'"
+    )
+    assert closed == "5"
 
 
 async def test_people_who_cannot_take_part_are_rows_with_reasons(world: World) -> None:

@@ -37,6 +37,7 @@ RELEASED = frozenset(
         ParticipantState.ACKNOWLEDGED,
         ParticipantState.NO_ANSWER,
         ParticipantState.DISPUTED,
+        ParticipantState.CLOSED,
     }
 )
 DECIDE_WITHIN = Span(5, Unit.BUSINESS_DAYS)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -103,10 +103,10 @@ class ParticipantStore:
         return await self._update(participant_id, state=state, opinion=opinion)
 
     async def amend(self, participant_id: UUID, released_at: datetime) -> int:
-        """The result was released anew: it has not been acknowledged."""
-        return await self._update(
-            participant_id, state=ParticipantState.RELEASED, opinion=None, result_released_at=released_at
-        )
+        """The result was released anew: it has not been acknowledged. Whose cycle has ended stays closed."""
+        closed = participant.c.state == ParticipantState.CLOSED
+        state = case((closed, ParticipantState.CLOSED.value), else_=ParticipantState.RELEASED.value)
+        return await self._update(participant_id, state=state, opinion=None, result_released_at=released_at)
 
     async def _update(self, participant_id: UUID, **values: Any) -> int:
         statement = (

@@ -63,7 +63,8 @@ async def acknowledge_result(work: NeedsResults, command: AcknowledgeResult) -> 
     late = view.past_due
     task = replace(view.task, state=TaskState.ACCEPTED, submitted_at=view.at, ended_at=view.at, late=late)
     accepted = await work.tasks.save(task, view.task)
-    version = await work.participants.save(judged.id, ParticipantState.ACKNOWLEDGED, command.opinion)
+    state = ParticipantState.CLOSED if judged.state is ParticipantState.CLOSED else ParticipantState.ACKNOWLEDGED
+    version = await work.participants.save(judged.id, state, command.opinion)
     row = signed(work, view, method, typed_name(command.signature), hashed)
     await work.tasks.sign(id=new_id(), subject_type="result", subject_id=judged.id, note=command.comment, **row)
     facts: dict[str, Any] = {"opinion": command.opinion.value, "result_version": command.result_version, "late": late}

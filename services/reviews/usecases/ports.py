@@ -103,11 +103,6 @@ class NeedsCycles(Unit, Protocol):
     def stages(self) -> Stages: ...
 
 
-class NeedsFacts(NeedsCycles, Protocol):
-    @property
-    def facts(self) -> FactsOfStages: ...
-
-
 class NeedsAdmissions(NeedsCycles, Protocol):
     @property
     def admissions(self) -> Admissions: ...
@@ -116,6 +111,11 @@ class NeedsAdmissions(NeedsCycles, Protocol):
 class NeedsChunks(NeedsCycles, Protocol):
     @property
     def chunks(self) -> Chunks: ...
+
+
+class NeedsLooks(NeedsChunks, Protocol):
+    @property
+    def facts(self) -> FactsOfStages: ...
 
 
 class NeedsEnrolments(NeedsCycles, Protocol):

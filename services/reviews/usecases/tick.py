@@ -7,10 +7,18 @@ from uuid import UUID
 
 from services.reviews.domain.due import FOR_THE_WORKER, Action, ActionKind, Facts, due_actions
 from services.reviews.domain.errors import ReviewsError
-from services.reviews.domain.model import ENDED_STAGE_STATES, Cycle, CycleState, Stage, StageState
+from services.reviews.domain.model import (
+    ENDED_STAGE_STATES,
+    TASKED_PARTICIPANT_STATES,
+    Cycle,
+    CycleState,
+    ParticipantState,
+    Stage,
+    StageState,
+)
 from services.reviews.domain.stages import take_step
 from services.reviews.usecases.clock import cycle_now
-from services.reviews.usecases.ports import NeedsFacts
+from services.reviews.usecases.ports import NeedsLooks
 from services.reviews.usecases.telling import tell_of_cycle, tell_of_stage
 
 MANY_STEPS = 100
@@ -37,7 +45,7 @@ class Look:
         return self.cycle.ended_at is not None
 
 
-async def tick(work: NeedsFacts, command: Tick) -> Look:
+async def tick(work: NeedsLooks, command: Tick) -> Look:
     """Idempotent: what is due is decided by the rows, under the locks of the stages that are changed."""
     cycle = await work.cycles.get(command.cycle_id)
     stages = await work.stages.of_cycle(cycle.id)
@@ -54,7 +62,7 @@ async def tick(work: NeedsFacts, command: Tick) -> Look:
 
 
 async def _take_steps(
-    work: NeedsFacts, cycle: Cycle, now: datetime
+    work: NeedsLooks, cycle: Cycle, now: datetime
 ) -> tuple[Cycle, list[Stage], list[Action], datetime | None, bool]:
     """One step may make the next one due: a stage that closed lets its successor open."""
     closed = False
@@ -78,12 +86,12 @@ async def _take_steps(
     raise ReviewsError("a look at the cycle did not come to an end", meta={"cycle_id": str(cycle.id)})
 
 
-async def _facts(work: NeedsFacts, cycle: Cycle, stages: list[Stage]) -> Facts:
+async def _facts(work: NeedsLooks, cycle: Cycle, stages: list[Stage]) -> Facts:
     canceled = cycle.state is CycleState.CANCELED
     return Facts(await work.cycles.calendar(cycle), await work.facts.of_stages(stages, all_stages=canceled))
 
 
-async def _tell(work: NeedsFacts, action: Action, stage: Stage, cycle: Cycle) -> None:
+async def _tell(work: NeedsLooks, action: Action, stage: Stage, cycle: Cycle) -> None:
     reminder: dict[str, Any] = {"ordinal": action.ordinal, "at": action.at.isoformat() if action.at else None}
     match action.kind:
         case ActionKind.BEGIN_OPENING:
@@ -103,9 +111,11 @@ async def _tell(work: NeedsFacts, action: Action, stage: Stage, cycle: Cycle) ->
             await tell_of_stage(work, "escalation_due", stage, to=escalation.to if escalation else "", **reminder)
 
 
-async def _finish_cycle(work: NeedsFacts, cycle: Cycle, now: datetime) -> Cycle:
+async def _finish_cycle(work: NeedsLooks, cycle: Cycle, now: datetime) -> Cycle:
     if cycle.state is CycleState.CANCELED:  # its tasks are withdrawn; it stays canceled
         return await work.cycles.save(replace(cycle, ended_at=now))
+    before = tuple(sorted(TASKED_PARTICIPANT_STATES))
+    closed = await work.chunks.advance(cycle.id, ParticipantState.CLOSED.value, before)
     saved = await work.cycles.save(replace(cycle, state=CycleState.CLOSED, ended_at=now))
-    await tell_of_cycle(work, "cycle_closed", saved)
+    await tell_of_cycle(work, "cycle_closed", saved, participants=closed)
     return saved

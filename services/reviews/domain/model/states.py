@@ -223,4 +223,4 @@ TASKED_PARTICIPANT_STATES = frozenset(
         ParticipantState.NO_ANSWER,
     }
 )
-"""Participants who get tasks when a stage opens."""
+"""Participants who get tasks when a stage opens; the end of the cycle closes them."""
