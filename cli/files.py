@@ -93,12 +93,16 @@ def _scalar(node: ScalarNode) -> Any:
         return None
     if kind == "bool":
         return text.lower() == "true"
-    if kind in ("int", "float"):
-        try:
-            return int(text) if kind == "int" else float(text)
-        except ValueError:
-            return text
-    return text
+    number = {"int": int, "float": float}.get(kind)
+    return _number(number, text) if number else text
+
+
+def _number(kind: type[int] | type[float], text: str) -> int | float | str:
+    """Return the number, or the text where the number is not written like that: 0012 is a code, not twelve."""
+    try:
+        return kind(text) if str(kind(text)) == text else text
+    except ValueError:
+        return text
 
 
 def _lines(node: Node | None, pointer: str) -> Iterator[tuple[str, int]]:

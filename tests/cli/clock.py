@@ -53,8 +53,8 @@ class Clock:
             Step.SETTLE_RELEASE: scoring.settle_release,
         }
         self._consumers = (
-            _consumer(world, "reviews", ("people", "scoring"), REVIEWS_HANDLERS, ReviewsWork),
             _consumer(world, "scoring", ("reviews",), SCORING_HANDLERS, ScoringWork),
+            _consumer(world, "reviews", ("people", "scoring"), REVIEWS_HANDLERS, ReviewsWork),
         )
 
     async def enrol(self, cycle_id: str) -> None:
