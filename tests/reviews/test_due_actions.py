@@ -105,6 +105,16 @@ def test_an_extension_lets_a_reminder_come_again_and_a_pause_does_not() -> None:
     assert look(resumed, hours(33), owed=True) == ([], hours(34))
 
 
+def test_an_appeal_that_nobody_decides_in_time_is_escalated() -> None:
+    stage = one(kind=StageKind.APPEALS)
+    undecided: dict[str, Any] = {"held": True, "decision_due_at": hours(5)}
+    assert look(stage, hours(1), **undecided) == ([], hours(5))
+    assert look(stage, hours(5), **undecided)[0] == [(ActionKind.ESCALATE_APPEALS, 0)]
+    closing = step.close(stage, hours(24), early=False)
+    assert look(closing, hours(25), **undecided)[0] == [(ActionKind.ESCALATE_APPEALS, 0)]
+    assert look(closing, hours(25), held=True) == ([], None), "escalated once, it waits for its decision"
+
+
 def test_a_reminder_before_the_opening_is_not_sent_late() -> None:
     assert look(one(reminders=(Reminder(Span(30, Unit.HOURS)),)), hours(1), owed=True) == ([], hours(24))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,9 @@ from services.reviews.usecases.interview_commands import (
     sign_interview,
 )
 from services.reviews.usecases.open_stage import Session
+from services.reviews.usecases.outcome_ports import AppealView
 from services.reviews.usecases.submit_task import FormCache, SubmitTask, submit_task
+from services.reviews.usecases.task_commands import ExtendTask, extend_task
 from services.reviews.usecases.task_reading import list_tasks
 from services.reviews.usecases.task_view import TaskFilter, TaskView
 from services.runtime.clock import new_id
@@ -134,6 +137,8 @@ async def appeal_and_amend(world: World, who: UUID) -> None:
     await skip_past(world, "appeals")
     await world.turn()
     assert (await world.stage("appeals")).state is StageState.CLOSING
+    assert await escalations(world) == [(str(world.owner), str(employee(9)))], "an hour to decide has passed"
+    await extend_decision(world, filed)
     proof = (Evidence("ledger", "https://files.example/ledger"),)
     decision = DecideAppeal(filed.appeal.id, True, "so it was", Decimal(90), "", proof)
     await world.run(decide_appeal, decision, judge)
@@ -143,6 +148,32 @@ async def appeal_and_amend(world: World, who: UUID) -> None:
     await follow(world, "scoring.result_amended", new_id(), 2, amended)
     await world.turn()
     await world.run(acknowledge_result, AcknowledgeResult(participant, Opinion.AGREE, 2), person(world, who))
+
+
+async def escalations(world: World) -> list[tuple[str, str]]:
+    """(owner of the cycle, owner of the appeal) of every escalation so far."""
+    found = await world.rows(
+        "SELECT payload ->> 'cycle_owner_id', payload ->> 'owner_id' FROM event"
+        " WHERE tenant_id = :tenant_id AND kind = 'reviews.appeal_escalated' ORDER BY id"
+    )
+    return [(cycle_owner, owner) for cycle_owner, owner in found]
+
+
+async def extend_decision(world: World, filed: AppealView) -> None:
+    """Given longer, the owner of an appeal is in time again; when that passes too, it is escalated again."""
+    assert filed.appeal.task_id is not None
+    until = await world.now() + timedelta(hours=2)
+    await world.run(extend_task, ExtendTask(filed.appeal.task_id, until, "on leave"), world.hr)
+    async with world.work() as work:
+        assert (await work.appeals.find(filed.appeal.id)).appeal.due_at == until
+    look = await world.turn()
+    assert look.next_in is not None
+    assert len(await escalations(world)) == 1
+    await world.skip(hours=3)
+    await world.turn()
+    assert len(await escalations(world)) == 2
+    await world.turn()
+    assert len(await escalations(world)) == 2
 
 
 async def skip_past(world: World, key: str) -> None:

@@ -36,6 +36,7 @@ class ActionKind(StrEnum):
     BEGIN_OPENING = "begin_opening"
     MARK_REMINDER = "mark_reminder"
     MARK_ESCALATION = "mark_escalation"
+    ESCALATE_APPEALS = "escalate_appeals"
     EXTEND_ONCE = "extend_once"
     CLOSE = "close"
     BEGIN_SETTLING = "begin_settling"
@@ -76,6 +77,7 @@ class StageFacts:
     earliest_override: datetime | None = None  # of the owed tasks that were extended
     admissible: bool = False  # somebody may go on into this stage
     held: bool = False  # an appeal is undecided, or its amendment is not done
+    decision_due_at: datetime | None = None  # the earliest of the undecided appeals that were not escalated
 
     @property
     def waits(self) -> bool:
@@ -230,6 +232,13 @@ def escalates(view: View) -> Iterable[Finding]:
         yield Action(ActionKind.MARK_ESCALATION, stage, ordinal=ESCALATION, at=at) if at <= view.now else at
 
 
+def escalates_appeals(view: View) -> Iterable[Finding]:
+    """An appeal that nobody decides in time is told to the owner of the cycle, and waits on (product.md §8)."""
+    at = view.own.decision_due_at
+    if at is not None:
+        yield Action(ActionKind.ESCALATE_APPEALS, view.stage, at=at) if at <= view.now else at
+
+
 def expires(view: View) -> Iterable[Finding]:
     """While closing, tasks end as their own extensions pass; an appeal waits for its decision instead."""
     own = view.own
@@ -255,7 +264,7 @@ def settles(view: View) -> Iterable[Finding]:
     yield Action(ActionKind.BEGIN_SETTLING if elsewhere else ActionKind.FINISH_STAGE, stage, at=view.now)
 
 
-STAGE_RULES: tuple[Rule, ...] = (opens, admits, reminds, escalates, closes, expires, settles)
+STAGE_RULES: tuple[Rule, ...] = (opens, admits, reminds, escalates, escalates_appeals, closes, expires, settles)
 
 
 def due_actions(

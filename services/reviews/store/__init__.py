@@ -4,13 +4,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reviews.store.actuals import ActualStore
 from services.reviews.store.admission import AdmissionStore
+from services.reviews.store.appeals import AppealStore
 from services.reviews.store.chunks import ChunkStore
 from services.reviews.store.cycles import CycleStore
 from services.reviews.store.enrolment import EnrolmentStore
 from services.reviews.store.extensions import ExtensionStore
 from services.reviews.store.facts import FactStore
 from services.reviews.store.live import LiveStore
-from services.reviews.store.outcomes import AppealStore, InterviewStore, ParticipantStore
+from services.reviews.store.outcomes import InterviewStore, ParticipantStore
 from services.reviews.store.overlaps import OverlapStore
 from services.reviews.store.overviews import OverviewStore
 from services.reviews.store.readings import ReadingStore

@@ -1,6 +1,7 @@
 """What the rows say about the tasks of live stages: the facts that `due_actions` decides by."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import text
@@ -23,7 +24,10 @@ TASKS = text(
             AND t.due_override IS NOT NULL AND t.{OWED} ORDER BY t.due_override LIMIT 1) AS earliest_override,
         s.kind = 'appeals' AND EXISTS (SELECT FROM appeal a WHERE a.tenant_id = s.tenant_id AND a.cycle_id = s.cycle_id
             AND (a.state IN ('filed', 'accepted', 'investigating')
-                 OR a.state = 'amended' AND a.amended_at IS NULL)) AS held
+                 OR a.state = 'amended' AND a.amended_at IS NULL)) AS held,
+        (SELECT min(t.due_override) FROM task t WHERE s.kind = 'appeals' AND t.tenant_id = s.tenant_id
+            AND t.stage_id = s.id AND t.kind = 'appeal' AND t.due_override IS NOT NULL AND t.{OWED}
+            AND (t.escalated_at IS NULL OR t.escalated_at < t.due_override)) AS decision_due_at
     FROM stage s WHERE s.tenant_id = :tenant_id AND s.id = ANY(:stage_ids)
     """  # noqa: S608 - built from constants of ours
 )
@@ -46,13 +50,16 @@ class FactStore:
             ids = {stage.id: stage.key for stage in looked_at}
             rows = await self._connection.execute(TASKS, {"tenant_id": self._tenant_id, "stage_ids": list(ids)})
             for row in rows:
-                facts[ids[row.id]] = StageFacts(row.owed, row.submitted, row.earliest_override, held=row.held)
+                facts[ids[row.id]] = StageFacts(
+                    row.owed,
+                    row.submitted,
+                    row.earliest_override,
+                    held=row.held,
+                    decision_due_at=row.decision_due_at,
+                )
         for stage in stages:
             if stage.state in ADMITS and await self._admits(stage, stages):
-                known = facts[stage.key]
-                facts[stage.key] = StageFacts(
-                    known.owed, known.submitted, known.earliest_override, admissible=True, held=known.held
-                )
+                facts[stage.key] = replace(facts[stage.key], admissible=True)
         return facts
 
     async def _admits(self, stage: Stage, stages: Sequence[Stage]) -> bool:

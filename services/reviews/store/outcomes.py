@@ -1,53 +1,30 @@
-"""What follows released results: participants as appeals see them, appeals, interviews."""
+"""What follows released results: participants as appeals see them, interviews."""
 
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reviews.domain.appeals import UNDECIDED
-from services.reviews.domain.errors import AppealExists, AppealNotFound, ParticipantNotFound, VersionConflict
+from services.reviews.domain.errors import ParticipantNotFound
 from services.reviews.domain.model import (
-    Appeal,
-    AppealState,
     Interview,
     InterviewState,
     Opinion,
     ParticipantState,
     TaskKind,
 )
-from services.reviews.policy import Columns, Facts, where
+from services.reviews.policy import Facts, where
 from services.reviews.store.tasks import COLUMNS, TaskStore
-from services.reviews.tables import appeal, cycle, interview, participant, task
-from services.reviews.usecases.outcome_ports import AppealView, InterviewView, Judged
+from services.reviews.tables import cycle, interview, participant, task
+from services.reviews.usecases.outcome_ports import InterviewView, Judged
 from services.reviews.usecases.task_view import TaskView
 from services.runtime.identity import Principal
 
-APPEAL_FIELDS = tuple(field.name for field in fields(Appeal))
 INTERVIEW_FIELDS = tuple(field.name for field in fields(Interview))
-APPEAL_COLUMNS = Columns(
-    assignee_id=appeal.c.owner_id,
-    subject_id=participant.c.employee_id,
-    kind=literal("appeal"),
-    manager_chain=participant.c.manager_chain,
-    department_path=participant.c.department_path,
-    group_ids=participant.c.group_ids,
-    confidential=cycle.c.confidential,
-)
-APPEALS = appeal.join(
-    participant, and_(participant.c.tenant_id == appeal.c.tenant_id, participant.c.id == appeal.c.participant_id)
-).join(cycle, and_(cycle.c.tenant_id == appeal.c.tenant_id, cycle.c.id == appeal.c.cycle_id))
-WHO = (
-    participant.c.employee_id,
-    participant.c.manager_chain,
-    participant.c.department_path,
-    participant.c.group_ids,
-    cycle.c.confidential,
-)
 # Raters of any relation but the employee, and the manager at launch: they judged, so they do not decide.
 CONFLICTED = text(
     """
@@ -95,7 +72,7 @@ class ParticipantStore:
             released_at=row["result_released_at"],
             version=row["version"],
             conflicted=frozenset(conflicted),
-            facts=_facts(row, None),
+            facts=judged_facts(row, None),
         )
 
     async def save(self, participant_id: UUID, state: ParticipantState, opinion: Opinion | None) -> int:
@@ -116,86 +93,6 @@ class ParticipantStore:
             .returning(participant.c.version)
         )
         return (await self._connection.execute(statement)).scalar_one()  # type: ignore[no-any-return]
-
-
-class AppealStore:
-    """Appeals of one tenant."""
-
-    def __init__(self, connection: AsyncConnection, tenant_id: UUID) -> None:
-        self._connection = connection
-        self._tenant_id = tenant_id
-
-    async def find(self, appeal_id: UUID) -> AppealView:
-        """AppealNotFound."""
-        return await self._one(self._all().where(appeal.c.id == appeal_id))
-
-    async def lock(self, appeal_id: UUID) -> AppealView:
-        """The appeal, held until commit; AppealNotFound."""
-        return await self._one(self._all().where(appeal.c.id == appeal_id).with_for_update(of=appeal, key_share=True))
-
-    async def since(self, participant_id: UUID, released_at: datetime, result_version: int) -> bool:
-        """Whether there is an appeal against this version, or one filed since this release."""
-        query = select(appeal.c.id).where(
-            appeal.c.tenant_id == self._tenant_id,
-            appeal.c.participant_id == participant_id,
-            or_(appeal.c.create_time >= released_at, appeal.c.result_version == result_version),
-        )
-        return (await self._connection.execute(query.limit(1))).first() is not None
-
-    async def add(self, new: Appeal) -> None:
-        """AppealExists where somebody was quicker."""
-        values = {name: getattr(new, name) for name in APPEAL_FIELDS}
-        statement = upsert(appeal).values(tenant_id=self._tenant_id, **_lists(values)).on_conflict_do_nothing()
-        if (await self._connection.execute(statement)).rowcount != 1:
-            raise AppealExists("there is an appeal against this result")
-
-    async def save(self, changed: Appeal) -> Appeal:
-        """Write a locked appeal one version on."""
-        values = {name: getattr(changed, name) for name in APPEAL_FIELDS if name not in {"id", "create_time"}}
-        values["version"] = changed.version + 1
-        done = await self._connection.execute(
-            update(appeal)
-            .where(
-                appeal.c.tenant_id == self._tenant_id, appeal.c.id == changed.id, appeal.c.version == changed.version
-            )
-            .values(**_lists(values), update_time=func.clock_timestamp())
-        )
-        if done.rowcount != 1:
-            raise VersionConflict("the appeal was changed meanwhile")
-        return (await self.find(changed.id)).appeal
-
-    async def page(
-        self, actor: Principal, cycle_id: UUID | None, state: str, after: UUID | None, size: int
-    ) -> list[AppealView]:
-        """Appeals that the actor may see, newest first."""
-        query = self._all().where(where(actor, "appeal.see", APPEAL_COLUMNS), *_in_state(state))
-        if cycle_id is not None:
-            query = query.where(appeal.c.cycle_id == cycle_id)
-        if after is not None:
-            query = query.where(appeal.c.id < after)
-        rows = await self._connection.execute(query.order_by(appeal.c.id.desc()).limit(size))
-        return [_appeal_view(row) for row in rows.mappings()]
-
-    async def count_undecided(self, cycle_id: UUID) -> int:
-        """Appeals that keep the cycle from closing: not decided, or amended and not yet released."""
-        query = select(func.count()).where(
-            appeal.c.tenant_id == self._tenant_id,
-            appeal.c.cycle_id == cycle_id,
-            or_(
-                appeal.c.state.in_(sorted(UNDECIDED)),
-                and_(appeal.c.state == AppealState.AMENDED, appeal.c.amended_at.is_(None)),
-            ),
-        )
-        return (await self._connection.execute(query)).scalar_one()
-
-    def _all(self) -> Select[Any]:
-        return select(appeal, *WHO).select_from(APPEALS).where(appeal.c.tenant_id == self._tenant_id)
-
-    async def _one(self, query: Select[Any]) -> AppealView:
-        row = (await self._connection.execute(query)).mappings().one_or_none()
-        if row is None:
-            raise AppealNotFound("there is no such appeal")
-        return _appeal_view(row)
 
 
 class InterviewStore:
@@ -241,24 +138,6 @@ class InterviewStore:
         return [InterviewView(_interview(view, known.get(view.id)), view) for view in views]
 
 
-def _in_state(state: str) -> list[ColumnElement[bool]]:
-    if state == "amending":
-        return [appeal.c.state == AppealState.AMENDED, appeal.c.amended_at.is_(None)]
-    if state == AppealState.AMENDED:
-        return [appeal.c.state == AppealState.AMENDED, appeal.c.amended_at.is_not(None)]
-    return [appeal.c.state == state] if state else []
-
-
-def _lists(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def _appeal_view(row: RowMapping) -> AppealView:
-    values = {name: row[name] for name in APPEAL_FIELDS} | {"state": AppealState(row["state"])}
-    values |= {name: tuple(row[name]) for name in ("items", "evidence", "decision_evidence")}
-    return AppealView(Appeal(**values), row["employee_id"], _facts(row, row["owner_id"]))
-
-
 def _interview(view: TaskView, row: RowMapping | None) -> Interview:
     task_row = view.task
     if row is None:
@@ -278,7 +157,8 @@ def _interview(view: TaskView, row: RowMapping | None) -> Interview:
     return Interview(**values)
 
 
-def _facts(row: RowMapping, assignee_id: UUID | None) -> Facts:
+def judged_facts(row: RowMapping, assignee_id: UUID | None) -> Facts:
+    """What decides who may see and do what about a participant's result."""
     return Facts(
         assignee_id=assignee_id,
         subject_id=row["employee_id"],

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from services.reviews.domain import appeals as step
@@ -37,7 +37,7 @@ from services.reviews.domain.model import (
 from services.reviews.domain.template_reader import read_grades, read_number
 from services.reviews.policy import can, require
 from services.reviews.usecases.clock import cycle_now
-from services.reviews.usecases.outcome_ports import AppealView, Judged, NeedsAppeals
+from services.reviews.usecases.outcome_ports import AppealView, Judged, NeedsAppeals, tell_of_appeal
 from services.reviews.usecases.task_ports import require_reason, tell_of_task
 from services.runtime.clock import new_id
 from services.runtime.identity import Principal
@@ -121,7 +121,7 @@ async def file_appeal(work: NeedsAppeals, command: FileAppeal) -> AppealView:
     await work.tasks.add(replace(task, reference_id=appeal.id))
     await work.participants.save(known.id, ParticipantState.DISPUTED, known.opinion)
     await tell_of_task(work, "opened", replace(task, reference_id=appeal.id))
-    await _tell(work, "filed", appeal, known.employee_id, note=command.grounds)
+    await tell_of_appeal(work, "filed", appeal, known.employee_id, note=command.grounds)
     return await work.appeals.find(appeal.id)
 
 
@@ -278,28 +278,8 @@ async def _end_task(work: NeedsAppeals, view: AppealView, state: TaskState, now:
 
 async def _save(work: NeedsAppeals, kind: str, view: AppealView, changed: Appeal, *, note: str = "") -> AppealView:
     saved = await work.appeals.save(changed)
-    await _tell(work, kind, saved, view.employee_id, note=note)
+    await tell_of_appeal(work, kind, saved, view.employee_id, note=note)
     return replace(view, appeal=saved)
-
-
-async def _tell(work: NeedsAppeals, kind: str, appeal: Appeal, employee_id: UUID, *, note: str = "") -> None:
-    """Audit entry `appeal.<kind>` and event `reviews.appeal_<kind>`; what was written stays in the note."""
-    detail: dict[str, Any] = {
-        "appeal_id": str(appeal.id),
-        "cycle_id": str(appeal.cycle_id),
-        "participant_id": str(appeal.participant_id),
-        "employee_id": str(employee_id),
-        "owner_id": str(appeal.owner_id) if appeal.owner_id else None,
-        "task_id": str(appeal.task_id) if appeal.task_id else None,
-        "result_version": appeal.result_version,
-        "state": appeal.state.value,
-    }
-    if kind == "decided":
-        amended = appeal.state is AppealState.AMENDED
-        detail["outcome"] = "amended" if amended else "kept"
-        detail |= {"score": None if appeal.score is None else str(appeal.score), "grade": appeal.grade}
-    await work.audit(f"appeal.{kind}", "appeal", appeal.id, detail=detail, note=note)
-    await work.emit(f"reviews.appeal_{kind}", "appeal", appeal.id, appeal.version, detail)
 
 
 def _reason(reason: str) -> str:

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from services.reviews.domain.model import Appeal, Interview, Opinion, ParticipantState, TemplateVersion
+from services.reviews.domain.model import Appeal, AppealState, Interview, Opinion, ParticipantState, TemplateVersion
 from services.reviews.policy import Facts
-from services.reviews.usecases.task_ports import NeedsTasks
+from services.reviews.usecases.task_ports import NeedsTasks, Teller
 from services.reviews.usecases.task_view import TaskView
 from services.runtime.identity import Principal
 
@@ -90,6 +90,29 @@ class NeedsAppeals(NeedsResults, Protocol):
 class NeedsInterviews(NeedsTasks, Protocol):
     @property
     def interviews(self) -> Interviews: ...
+
+
+async def tell_of_appeal(
+    work: Teller, kind: str, appeal: Appeal, employee_id: UUID, *, note: str = "", **facts: Any
+) -> None:
+    """Audit entry `appeal.<kind>` and event `reviews.appeal_<kind>`; what was written stays in the note."""
+    detail: dict[str, Any] = {
+        "appeal_id": str(appeal.id),
+        "cycle_id": str(appeal.cycle_id),
+        "participant_id": str(appeal.participant_id),
+        "employee_id": str(employee_id),
+        "owner_id": str(appeal.owner_id) if appeal.owner_id else None,
+        "task_id": str(appeal.task_id) if appeal.task_id else None,
+        "result_version": appeal.result_version,
+        "state": appeal.state.value,
+        **facts,
+    }
+    if kind == "decided":
+        amended = appeal.state is AppealState.AMENDED
+        detail["outcome"] = "amended" if amended else "kept"
+        detail |= {"score": None if appeal.score is None else str(appeal.score), "grade": appeal.grade}
+    await work.audit(f"appeal.{kind}", "appeal", appeal.id, detail=detail, note=note)
+    await work.emit(f"reviews.appeal_{kind}", "appeal", appeal.id, appeal.version, detail)
 
 
 def signed(work: NeedsTasks, view: TaskView, method: str, name: str, content_hash: bytes) -> dict[str, Any]:

@@ -93,6 +93,8 @@ class Unit(Protocol):
         *,
         detail: dict[str, Any],
         note: str = "",
+        content_hash: bytes | None = None,
+        on_behalf_of: UUID | None = None,
     ) -> UUID: ...
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.reviews.domain.due import FOR_THE_WORKER, Action, ActionKind, Facts, due_actions
@@ -18,10 +18,15 @@ from services.reviews.domain.model import (
 )
 from services.reviews.domain.stages import take_step
 from services.reviews.usecases.clock import cycle_now
+from services.reviews.usecases.escalate_appeals import NeedsOverdueAppeals, escalate_appeals
 from services.reviews.usecases.ports import NeedsLooks
 from services.reviews.usecases.telling import tell_of_cycle, tell_of_stage
 
 MANY_STEPS = 100
+
+
+class NeedsTick(NeedsLooks, NeedsOverdueAppeals, Protocol):
+    """The unit of work, as far as a look at a cycle goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Look:
         return self.cycle.ended_at is not None
 
 
-async def tick(work: NeedsLooks, command: Tick) -> Look:
+async def tick(work: NeedsTick, command: Tick) -> Look:
     """Idempotent: what is due is decided by the rows, under the locks of the stages that are changed."""
     cycle = await work.cycles.get(command.cycle_id)
     stages = await work.stages.of_cycle(cycle.id)
@@ -62,7 +67,7 @@ async def tick(work: NeedsLooks, command: Tick) -> Look:
 
 
 async def _take_steps(
-    work: NeedsLooks, cycle: Cycle, now: datetime
+    work: NeedsTick, cycle: Cycle, now: datetime
 ) -> tuple[Cycle, list[Stage], list[Action], datetime | None, bool]:
     """One step may make the next one due: a stage that closed lets its successor open."""
     closed = False
@@ -77,6 +82,8 @@ async def _take_steps(
         for action in own:
             if action.stage is None:
                 cycle = await _finish_cycle(work, cycle, now)
+            elif action.kind is ActionKind.ESCALATE_APPEALS:
+                await escalate_appeals(work, cycle, now)
             elif action.stage.id not in changed:  # a second step is decided again, by the rows as they then are
                 changed.add(action.stage.id)
                 stage = take_step(action, now, facts.calendar)
@@ -86,12 +93,12 @@ async def _take_steps(
     raise ReviewsError("a look at the cycle did not come to an end", meta={"cycle_id": str(cycle.id)})
 
 
-async def _facts(work: NeedsLooks, cycle: Cycle, stages: list[Stage]) -> Facts:
+async def _facts(work: NeedsTick, cycle: Cycle, stages: list[Stage]) -> Facts:
     canceled = cycle.state is CycleState.CANCELED
     return Facts(await work.cycles.calendar(cycle), await work.facts.of_stages(stages, all_stages=canceled))
 
 
-async def _tell(work: NeedsLooks, action: Action, stage: Stage, cycle: Cycle) -> None:
+async def _tell(work: NeedsTick, action: Action, stage: Stage, cycle: Cycle) -> None:
     reminder: dict[str, Any] = {"ordinal": action.ordinal, "at": action.at.isoformat() if action.at else None}
     match action.kind:
         case ActionKind.BEGIN_OPENING:
@@ -111,7 +118,7 @@ async def _tell(work: NeedsLooks, action: Action, stage: Stage, cycle: Cycle) ->
             await tell_of_stage(work, "escalation_due", stage, to=escalation.to if escalation else "", **reminder)
 
 
-async def _finish_cycle(work: NeedsLooks, cycle: Cycle, now: datetime) -> Cycle:
+async def _finish_cycle(work: NeedsTick, cycle: Cycle, now: datetime) -> Cycle:
     if cycle.state is CycleState.CANCELED:  # its tasks are withdrawn; it stays canceled
         return await work.cycles.save(replace(cycle, ended_at=now))
     before = tuple(sorted(TASKED_PARTICIPANT_STATES))
