@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from services.reviews.domain.bulk import Admission
-from services.reviews.domain.model import CycleState, Span, StageState, Unit
+from services.reviews.domain.model import CycleState, Span, Stage, StageState, Unit
 from services.reviews.usecases.open_stage import Session
 from services.runtime.clock import new_id
 from services.runtime.database import Database
@@ -90,6 +91,59 @@ async def test_people_who_cannot_take_part_are_rows_with_reasons(world: World) -
         ("E000008", "excluded", ["NO_MANAGER"]),
         ("E000009", "excluded", ["MANAGER_LOOP"]),
     ]
+
+
+async def test_a_form_gives_tasks_only_for_the_relations_it_has(world: World) -> None:
+    forms = (
+        await world.keep_form({"peer": "100"}, post="expert"),
+        await world.keep_form({"skip": "100"}, post="deputy"),
+        await world.keep_form(),
+    )
+    people = [
+        *(member(1, []), member(2, [1]), member(3, [2, 1])),
+        *(member(4, [2, 1], post="expert"), member(5, [2, 1], post="deputy"), member(6, [1], post="deputy")),
+    ]
+    quick = {"early_close": True}
+    await world.launch(
+        spine(start=quick, self=quick, manager={"advance": "individually"}),
+        people,
+        forms=forms,
+    )
+    await world.turn()
+    assert await owed(world, "self_review") == [(2, 2, "self"), (3, 3, "self")]
+    await world.submit_all("self")
+    await world.turn()
+    assert await owed(world, "manager_review") == [(2, 1, "manager"), (3, 2, "manager"), (5, 1, "skip"), (6, 0, "skip")]
+    look = await world.look()
+    assert not look.due, "who is not asked is not waited for"
+    assert await world.open(await opened(world, "interview")) == 5
+    assert [(person, manager) for person, manager, _ in await owed(world, "interview")] == [
+        *((2, 1), (3, 2), (4, 2), (5, 2), (6, 1))
+    ], "managers talk with their people, whoever rated them"
+
+
+async def owed(world: World, kind: str) -> list[tuple[int, int, str]]:
+    """(whom it is about, who owes it or 0, relation) of the tasks of a kind, people by number."""
+    rows = await world.rows(
+        "SELECT subject_id, assignee_id, relation FROM task WHERE tenant_id = :tenant_id AND kind = :kind"
+        " ORDER BY subject_id",
+        kind=kind,
+    )
+    return [(_number(subject), _number(assignee), relation) for subject, assignee, relation in rows]
+
+
+def _number(who: UUID | None) -> int:
+    return UUID(str(who)).int & 0xFFFF if who else 0
+
+
+async def opened(world: World, key: str) -> Stage:
+    """The stage, as if it opened now."""
+    await world.execute(
+        "UPDATE stage SET state = 'opening', epoch = 1, opened_at = now()"
+        " WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id AND key = :key",
+        key=key,
+    )
+    return await world.stage(key)
 
 
 async def test_a_person_goes_on_alone(world: World) -> None:

@@ -1,6 +1,6 @@
 """A tenant with a cycle in a real database, and a worker that performs what Tick answers, without any other service."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -111,15 +111,16 @@ class World:
         async with self.work(principal) as work:
             return await use_case(work, command)
 
-    async def keep_form(self) -> FormRule:
-        """The form that everybody gets: self as a reference, the manager decides."""
+    async def keep_form(self, raters: Mapping[str, str] | None = None, **match: Any) -> FormRule:
+        """A form by the relations it asks; given none, self is a reference and the manager decides."""
         async with self.work() as work:
-            form_id = await work.templates.keep_form({"raters": {"self": "0", "manager": "100"}}, new_id(), 1)
-        return FormRule(form_id, new_id(), 1)
+            form = {"raters": dict(raters or {"self": "0", "manager": "100"})}
+            form_id = await work.templates.keep_form(form, new_id(), 1)
+        return FormRule(form_id, new_id(), 1, **match)
 
     async def create(self, process: Sequence[StageDefinition], **changes: Any) -> Cycle:
         """A launching cycle whose stages are planned from now."""
-        rule = await self.keep_form()
+        forms = changes.pop("forms", None) or (await self.keep_form(),)
         async with self.work() as work:
             now = await work.now()
             facts: dict[str, Any] = {
@@ -133,7 +134,7 @@ class World:
                 "template_version": 1,
                 "release_mode": ReleaseMode.MANUAL,
                 "launched_at": now,
-                "forms": (rule,),
+                "forms": forms,
             }
             cycle = Cycle(**(facts | changes))
             stages = [

@@ -1,7 +1,7 @@
 """Which tasks a stage gives to whom: set-based inserts with deterministic ids, so that a chunk may be repeated."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -31,34 +31,58 @@ OWN_PREDECESSORS_DONE = f"""
 """  # noqa: S608 - built from constants of ours
 
 
+def _forms_where(condition: str) -> str:
+    """That the participant's form is among those of the cycle that meet the condition; these are looked up once."""
+    return f"""p.form_id = ANY(ARRAY(
+        SELECT f.id FROM cycle c CROSS JOIN jsonb_array_elements(c.forms) AS rule
+            JOIN form f ON f.tenant_id = c.tenant_id AND f.id = CAST(rule ->> 'form_id' AS uuid)
+        WHERE c.tenant_id = :tenant_id AND c.id = :cycle_id AND {condition}))"""  # noqa: S608 - constants of ours
+
+
+def _asks(*relations: str) -> str:
+    """A relation of weight 0 that the reporting line would name is not asked (see domain.enrolment.relations_of)."""
+    weights = [f"coalesce(CAST(f.body -> 'raters' ->> '{name}' AS numeric), 0)" for name in relations]
+    return _forms_where(f"greatest({', '.join(weights)}) > 0")
+
+
 @dataclass(frozen=True, slots=True)
 class Duty:
     """Who owes the tasks of a stage kind that are about participants: a join and the assignee's column.
 
-    In the join `{chunk}` stands for what narrows it to the participants of a chunk.
+    In the join `{chunk}` stands for what narrows it to the participants of a chunk. To participants who do not meet
+    `applies` the stage is not applicable: their form has no use for it (product.md §4).
     """
 
     source: str
     assignee: str
     relation: str
+    applies: str = "true"
+
+
+def _raters(*relations: str, outer: bool) -> str:
+    names = ", ".join(f"'{name}'" for name in relations)
+    return f"""{"LEFT" if outer else ""} JOIN rater r ON r.tenant_id = p.tenant_id AND r.participant_id = p.id
+        {{chunk}} AND r.relation IN ({names}) AND r.state IN ('approved', 'done') AND r.rater_id <> p.employee_id"""
 
 
 OWN = Duty("", "p.employee_id", "'self'")
-
-
-def _raters(relations: Sequence[str], *, needed: bool) -> Duty:
-    names = ", ".join(f"'{name}'" for name in relations)
-    join = f"""{"LEFT" if needed else ""} JOIN rater r ON r.tenant_id = p.tenant_id AND r.participant_id = p.id
-        {{chunk}} AND r.relation IN ({names}) AND r.state IN ('approved', 'done') AND r.rater_id <> p.employee_id"""
-    return Duty(join, "r.rater_id", f"coalesce(r.relation, '{relations[0]}')")
-
+SELF = replace(OWN, applies=_forms_where("jsonb_exists(f.body -> 'raters', 'self')"))  # also of weight 0: a reference
+PEERS = Duty(_raters("peer", "report", "cross", "dotted", "project", outer=False), "r.rater_id", "r.relation")
+MANAGERS = Duty(
+    _raters("manager", "skip", outer=True),
+    "r.rater_id",
+    f"coalesce(r.relation, CASE WHEN {_asks('manager')} THEN 'manager' ELSE 'skip' END)",
+    _asks("manager", "skip"),
+)
+# Managers talk with their people, whoever rated them.
+TALKS = Duty(_raters("manager", outer=True), "coalesce(r.rater_id, p.manager_chain[1])", "'manager'")
 
 DUTIES: Mapping[StageKind, Duty] = {
-    StageKind.SELF_REVIEW: OWN,
-    StageKind.PEER_REVIEW: _raters(("peer", "report", "cross", "dotted", "project"), needed=False),
-    StageKind.MANAGER_REVIEW: _raters(("manager", "skip"), needed=True),
+    StageKind.SELF_REVIEW: SELF,
+    StageKind.PEER_REVIEW: PEERS,
+    StageKind.MANAGER_REVIEW: MANAGERS,
     StageKind.ACKNOWLEDGEMENT: OWN,
-    StageKind.INTERVIEW: _raters(("manager",), needed=True),
+    StageKind.INTERVIEW: TALKS,
 }
 """The other kinds owe one sheet per provider, one task per session, one release; or nothing at opening."""
 
@@ -82,6 +106,7 @@ def _insert(kind: StageKind, duty: Duty) -> TextClause:
             CASE WHEN {duty.assignee} IS NULL THEN CAST(:opened_at AS timestamptz) END, CAST(:trace_id AS text)
         FROM participant p {duty.source.format(chunk=RATERS_OF_CHUNK)}
         WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND p.id > :after AND p.id <= :last AND {TASKED}
+            AND {duty.applies}
             AND (NOT CAST(:one_by_one AS boolean) OR {OWN_PREDECESSORS_DONE})
         ON CONFLICT DO NOTHING
         """  # noqa: S608 - built from constants of ours
@@ -94,7 +119,8 @@ ADMISSIBLE: Mapping[StageKind, TextClause] = {
         f"""
         SELECT EXISTS (
             SELECT FROM participant p {duty.source.format(chunk="")}
-            WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND {TASKED} AND {OWN_PREDECESSORS_DONE}
+            WHERE p.tenant_id = :tenant_id AND p.cycle_id = :cycle_id AND {TASKED} AND {duty.applies}
+            AND {OWN_PREDECESSORS_DONE}
             AND NOT EXISTS (SELECT FROM task own WHERE own.tenant_id = p.tenant_id AND own.stage_id = :stage_id
                             AND own.participant_id = p.id))
         """  # noqa: S608 - built from constants of ours
