@@ -18,8 +18,8 @@ from cli.session import Clock, Session
 
 ENDED = ("closed", "canceled", "archived")
 LOOK_SECONDS = 1.0
-COUNTS = ("owed", "done", "overdue", "expired", "extended", "late")
-COLUMNS = ("stage", "name", "state", "opens", "due", *COUNTS, "held up by")
+REMARKS = ("overdue", "expired", "extended", "bypassed", "late")
+COLUMNS = ("stage", "name", "state", "opens", "due", "done", "of these", "held up by")
 
 
 async def cycle_blocks(session: Session, cycle: Mapping[str, Any], progress: Mapping[str, Any]) -> list[Block]:
@@ -42,8 +42,7 @@ def stages_grid(cycle: Mapping[str, Any], progress: Mapping[str, Any], clock: Cl
         (
             *(stage["key"], stage.get("name", ""), stage.get("state", "")),
             *(clock(stage.get("open_at")), clock(stage.get("due_at"))),
-            *(str(counted.get(stage["key"], {}).get(name) or "") for name in COUNTS),
-            stage.get("blocked_reason", ""),
+            *(*_tally(counted.get(stage["key"], {})), stage.get("blocked_reason", "")),
         )
         for stage in cycle.get("stages", ())
     ]
@@ -85,6 +84,12 @@ def _changes(
             seen[key] = state
             counts = {name: counted.get(key, {}).get(name, 0) for name in ("owed", "done", "expired")}
             yield {"at": at, **({"stage": key, **counts} if key else {"cycle": cycle["id"]}), "state": state}
+
+
+def _tally(counted: Mapping[str, int]) -> tuple[str, str]:
+    """Return how many tasks of a stage are done, of all, and what else there is to say of them."""
+    done = f"{counted.get('done', 0)}/{counted['owed']}" if counted.get("owed") else ""
+    return done, ", ".join(f"{counted[name]} {name}" for name in REMARKS if counted.get(name))
 
 
 def _line(change: Mapping[str, Any], clock: Clock) -> str:

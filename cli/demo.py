@@ -102,8 +102,9 @@ def _show(found: Comparison, crowd: Crowd, stack: Stack | None) -> None:
     if stack is not None:
         address = stack.address("gateway")
         results.print(f"Gateway (REST)  {address}\nAPI reference   {address}/docs", markup=False)
-        hint = f'{{"as": "{ADMINISTRATOR}", "tenant": "{crowd.tenant_id}"}}'
-        results.print(f"Token           curl -s {address}/v1/dev/token --json '{hint}'", markup=False)
+        results.print(f"Speak as HR     export ATTUNE_AS={ADMINISTRATOR} ATTUNE_TENANT={crowd.tenant_id}", markup=False)
+        results.print(f"Look at it      ./attune cycles show {crowd.cycle_id}", markup=False)
+        results.print("Token           ./attune token", markup=False)
 
 
 def _stages(found: Comparison) -> Table:

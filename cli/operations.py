@@ -13,7 +13,7 @@ from cli.output import Block, Grid, Shown
 from cli.session import Clock, Session
 
 ops = Noun("ops", "For operators: workflows and event logs.")
-STALLED_COLUMNS = ("kind", "stage", "on", "cause", "since", "due", "next", "what can be done")
+STALLED_COLUMNS = ("id", "kind", "stage", "on", "cause", "since", "due", "next", "what can be done")
 
 
 async def stalled(
@@ -23,7 +23,7 @@ async def stalled(
     waiting: Annotated[bool, typer.Option("--waiting", help="Also what waits and is not overdue.")] = False,
     limit: Limit = None,
 ) -> Shown:
-    """Show what is stalled: on whom, since when, what happens next, what can be done now."""
+    """Show what is stalled: on whom, since when, what happens next, who can do what; --json has the exact calls."""
     query = given(cycle=await session.cycle_id(cycle) if cycle else "", stage=stage)
     page = await session.listed("/ops/stalled", limit, **query, include_waiting=str(waiting).lower())
     names = await session.names(each.get("assignee_id") for each in page.items)
@@ -79,14 +79,12 @@ async def _engine(session: Session, found: Mapping[str, Any]) -> list[Block]:
 def _row(row: Mapping[str, Any], names: Mapping[str, str], clock: Clock) -> tuple[str, ...]:
     assignee, coming = row.get("assignee_id", ""), row.get("next", {})
     cause = row.get("cause", "") + (f": {row['detail']}" if row.get("detail") else "")
-    remedies = [
-        f"{each['action']} ({each.get('role', '')}): {each.get('call', '')}" for each in row.get("remedies", ())
-    ]
+    remedies = [f"{each['action']} ({each.get('role', '')})" for each in row.get("remedies", ())]
     return (
-        *(row.get("kind", ""), row.get("stage", ""), names.get(assignee, assignee), cause),
-        *(clock(row.get("since")), clock(row.get("due_at"))),
+        *(row.get("task_id") or row.get("cycle_id", ""), row.get("kind", ""), row.get("stage", "")),
+        *(names.get(assignee, assignee), cause, clock(row.get("since")), clock(row.get("due_at"))),
         f"{coming.get('action', '')} {clock(coming.get('at'))}".strip(),
-        "\n".join(remedies) if len(remedies) < 2 else " | ".join(remedies),
+        ", ".join(remedies),
     )
 
 

@@ -9,13 +9,14 @@ from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, problems as JSON on stderr.")]
+
+SHORT_CELL = 20  # columns of a terminal: an instant, a key, a code with a name
 
 results = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -87,10 +88,12 @@ def print_block(block: Block) -> None:
 
 
 def drawn(grid: Grid) -> Table:
-    """Return a table for a terminal; the first column, by which rows are named, is never folded."""
-    table = Table(title=grid.title or None, title_justify="left", box=box.SIMPLE_HEAD, header_style="bold")
+    """Return a table for a terminal; where it is too wide, long cells are folded and short ones are not."""
+    table = Table(title=grid.title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(grid.columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
+        widest = max((cell_len(row[number]) for row in grid.rows), default=0)
+        stays_whole = number == 0 or widest <= SHORT_CELL
+        table.add_column(column, header_style="bold", no_wrap=stays_whole, overflow="fold")
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

@@ -137,15 +137,15 @@ class Session:
 
 @dataclass(frozen=True)
 class Clock:
-    """Shows instants in a zone, so that they can be typed in again as they are shown."""
+    """Shows and reads instants in the company's zone, so that they can be typed in again as they are shown."""
 
     zone: ZoneInfo
 
     def __call__(self, instant: str | None) -> str:
-        """Return an RFC 3339 instant as local time to the second, with the zone's offset; nothing for none."""
+        """Return an RFC 3339 instant as local time to the second; nothing for none."""
         if not instant:
             return ""
-        return datetime.fromisoformat(instant).astimezone(self.zone).isoformat(" ", "seconds")
+        return datetime.fromisoformat(instant).astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
     def instant(self, text: str, option: str) -> str:
         """Return what was typed as RFC 3339; without an offset it is local time. Ends the command where it is none."""

@@ -36,12 +36,12 @@ async def list_tasks(
     stage: Annotated[str, typer.Option(help="Of one stage: its key.")] = "",
     state: Annotated[str, typer.Option(help="In one state, e.g. open.")] = "",
     overdue: Annotated[bool, typer.Option("--overdue", help="Past their deadline.")] = False,
-    owed: Annotated[bool, typer.Option("--owed", help="Not done yet.")] = False,
+    owed: Annotated[bool, typer.Option("--owed/--all", help="What is still to be done, or all.")] = True,
     limit: Limit = None,
 ) -> Shown:
     """List tasks: what I owe, most urgent first, or what everybody owes."""
     query = given(cycle=await session.cycle_id(cycle) if cycle else "", stage=stage, state=state)
-    flags = {"overdue": overdue, "owed": owed, "everybody": not mine}
+    flags = {"overdue": overdue, "owed": owed and not state, "everybody": not mine}
     query |= {name: "true" for name, value in flags.items() if value}
     page = await session.listed("/tasks", limit, **query)
     return Shown(page.value, [await task_grid(session, page.items), *page.rest])

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from tests.cli.clock import Clock
 from tests.cli.conftest import Attune
@@ -90,7 +92,7 @@ async def cycle_id(cycle: str, attune: Attune, clock: Clock) -> str:
 
 
 async def owed(attune: Attune, who: str, stage: str) -> list[dict[str, Any]]:
-    listed = await attune("tasks", "--stage", stage, "--owed", "--json", as_=who)
+    listed = await attune("tasks", "--stage", stage, "--json", as_=who)
     return list(listed.value["items"])
 
 
@@ -221,10 +223,19 @@ async def acknowledge_and_appeal(attune: Attune, clock: Clock, cycle: str, cycle
     await clock.turn(cycle_id)
     assert (await attune("appeals", "show", appeal, "--json", as_="E004")).value["state"] == "amended"
     amended = (await attune("results", "--cycle", cycle, "--json", as_="E004")).value["items"][0]
-    assert (amended["final"], amended["amended"]) == ("95.00", True)
+    assert (amended["final"], amended["amended"]) == ("95", True)
 
 
-async def test_a_running_cycle_is_paused_and_ended(attune: Attune, cycle_id: str, clock: Clock, tmp_path: Path) -> None:
+def is_route(app: FastAPI, call: str) -> bool:
+    """Return whether a call such as `POST /v1/tasks/…:extend` is one of the API's own."""
+    method, path = call.split(" ", 1)
+    known = (each for each, verbs in app.openapi()["paths"].items() if method.lower() in verbs)
+    return any(re.fullmatch(re.sub(r"\{\w+\}", "[^/:]+", each), path) for each in known)
+
+
+async def test_a_running_cycle_is_paused_and_ended(
+    attune: Attune, gateway: tuple[FastAPI, str], cycle_id: str, clock: Clock, tmp_path: Path
+) -> None:
     definition = tmp_path / "cycle.yaml"
     definition.write_text(CYCLE.replace("第三季度", "第四季度"), encoding="utf-8")
     made = (await attune("cycles", "create", definition, "--json")).value["id"]
@@ -232,6 +243,8 @@ async def test_a_running_cycle_is_paused_and_ended(attune: Attune, cycle_id: str
     await clock.enrol(made)
     stalled = await attune("stalled", "--cycle", made, "--waiting", "--json")
     assert {row["cycle_id"] for row in stalled.value["items"]} == {made}
+    for call in {remedy["call"] for row in stalled.value["items"] for remedy in row["remedies"]}:
+        assert is_route(gateway[0], call), f"{call} is told as a remedy and is not there"
     assert "self_review" in (await attune("stalled", "--cycle", made, "--waiting")).out
     assert "to come" in (await attune("cycles", "timeline", made)).out
     closed = await attune("cycles", "close-stage", made, "self_review", "--reason", "提前", "--json")

@@ -38,6 +38,7 @@ from services.scoring.__main__ import compose as compose_scoring
 from services.scoring.clients import GoalsClient, ReviewsClient
 from tests.identity import Keyring
 from tests.postgres import DatabaseUrls
+from workflows.probe import free_port
 
 PROTOS = {
     "people": (people_pb2,),
@@ -57,6 +58,7 @@ class World:
     channels: dict[str, grpc.aio.Channel]
     addresses: dict[str, str]
     access: dict[str, Access]
+    databases: dict[str, Database]
     keyring: Keyring
     tenant_id: UUID
     employee_id: UUID
@@ -117,9 +119,9 @@ async def world(
         databases = {name: Database(name, database_urls(name).app, database_urls(name).system) for name in SERVICES}
         addresses: dict[str, str] = {}
 
-        async def start(name: str, service: Service) -> None:
+        async def start(name: str, service: Service, port: int = 0) -> None:
             server, _ = build_server(service, keyring.verifier())
-            addresses[name] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            addresses[name] = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
             await server.start()
             stack.push_async_callback(server.stop, None)
             channels[name] = open_channel(addresses[name])
@@ -143,9 +145,7 @@ async def world(
         await start("goals", compose_goals(databases["goals"], wake["goals"], standing))
         goals = goals_pb2_grpc.GoalsServiceStub(channels["goals"])
         # Scoring and reviews call one another: a channel to an address that answers a moment later.
-        late = grpc.aio.server()
-        port = late.add_insecure_port("127.0.0.1:0")
-        await late.stop(None)
+        port = free_port()
         reviews = clockwork_pb2_grpc.ClockworkServiceStub(open_channel(f"127.0.0.1:{port}"))
         signer = keyring.signer("scoring")
         scoring = compose_scoring(
@@ -155,12 +155,12 @@ async def world(
         signer = keyring.signer("reviews")
         formulas = ScoringClient(scoring_pb2_grpc.ScoringServiceStub(channels["scoring"]), signer)
         composed = compose_reviews(databases["reviews"], wake["reviews"], PeopleClient(people, signer), formulas)
-        await start("reviews", composed)
+        await start("reviews", composed, port)
         notify = compose_notify(databases["notify"], wake["notify"], NotifyPeople(people, keyring.signer("notify")))
         await start("notify", notify)
         for channel in channels.values():
             stack.push_async_callback(channel.close)
-        made = World(channels, addresses, access, keyring, UUID(int=0), uuid4())
+        made = World(channels, addresses, access, databases, keyring, UUID(int=0), uuid4())
         request = people_pb2.CreateTenantRequest(request_id=str(uuid4()), name="A", admin_email="hr@a.example")
         tenant = await people.CreateTenant(request, metadata=made.metadata("installation_admin"), timeout=20)
         made.tenant_id, made.employee_id = UUID(tenant.tenant.id), UUID(tenant.admin_employee_id)
