@@ -16,7 +16,7 @@ from services.goals.usecases.standing import Standing
 from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
-from services.runtime.eventlog import Consumer, EventLogServicer, Wake
+from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
 from services.runtime.serve import RequestRules, Service, open_channel, run, serve
 from services.runtime.settings import owner_database_url
@@ -25,13 +25,13 @@ _METHODS = "/attune.goals.v1.GoalsService/"
 REQUEST_RULES = RequestRules(bulk=frozenset({_METHODS + "ImportGoals", _METHODS + "FreezeAttainments"}))
 
 
-def compose(database: Database, wake: Wake, standing: Standing) -> Service:
+def compose(database: Database, wake: Wake, standing: Standing, backlog: Backlog | None = None) -> Service:
     """The servicers of goals over a database and what knows where owners stand."""
     runner = Runner(database, GoalsWork, announce=wake.announce)
     return Service(
         registrations=(
             (goals_pb2_grpc.add_GoalsServiceServicer_to_server, GoalsServicer(runner, standing)),
-            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
+            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database, backlog)),
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
@@ -60,7 +60,7 @@ async def main() -> None:
     )
     background = [Sealer(database).run, consumer.run, Follower(database, standing).run]
     try:
-        service = compose(database, wake, standing)
+        service = compose(database, wake, standing, Backlog("goals", database, producers, signer))
         await serve(settings, service, database=database, background=background)
     finally:
         await wake.close()

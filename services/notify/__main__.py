@@ -19,19 +19,19 @@ from services.notify.usecases.tell import Telling
 from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
-from services.runtime.eventlog import Consumer, EventLogServicer, Wake
+from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
 from services.runtime.serve import RequestRules, Service, open_channel, run, serve
 from services.runtime.settings import owner_database_url
 
 
-def compose(database: Database, wake: Wake, people: People) -> Service:
+def compose(database: Database, wake: Wake, people: People, backlog: Backlog | None = None) -> Service:
     """The servicers of notify over a database and what knows people's addresses."""
     runner = Runner(database, NotifyWork, announce=wake.announce)
     return Service(
         registrations=(
             (notify_pb2_grpc.add_NotifyServiceServicer_to_server, NotifyServicer(runner, people)),
-            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
+            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database, backlog)),
         ),
         access=RPC_ACCESS,
         rules=RequestRules(),
@@ -49,10 +49,11 @@ async def main() -> None:
     channels = {name: open_channel(getattr(settings, f"{name}_address")) for name in names}
     people = PeopleClient(people_pb2_grpc.PeopleServiceStub(channels["people"]), signer)
     reviews = ReviewsClient(clockwork_pb2_grpc.ClockworkServiceStub(channels["reviews"]), signer)
+    producers = {name: eventlog_pb2_grpc.EventLogServiceStub(channels[name]) for name in ("goals", "reviews")}
     consumer = Consumer(
         "notify",
         database,
-        {name: eventlog_pb2_grpc.EventLogServiceStub(channels[name]) for name in ("goals", "reviews")},
+        producers,
         handlers(Telling(reviews, [EMAIL] if settings.smtp_host else [])),
         NotifyWork,
         signer=signer,
@@ -65,7 +66,8 @@ async def main() -> None:
     else:
         telemetry.log.info("no SMTP host is set: nothing is sent by e-mail, the inbox is kept")
     try:
-        await serve(settings, compose(database, wake, people), database=database, background=background)
+        service = compose(database, wake, people, Backlog("notify", database, producers, signer))
+        await serve(settings, service, database=database, background=background)
     finally:
         await wake.close()
         for channel in channels.values():

@@ -34,7 +34,7 @@ from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Origin, Runner, upgrade
 from services.runtime.errors import DeniedError
-from services.runtime.eventlog import Consumer, EventLogServicer, Wake
+from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import Principal, TokenSigner
 from services.runtime.serve import RequestRules, Service, open_channel, run, serve
 from services.runtime.settings import owner_database_url
@@ -66,7 +66,9 @@ def opening(database: Database) -> Callable[[Principal], AbstractAsyncContextMan
     return opened
 
 
-def compose(database: Database, wake: Wake, people: PeopleClient, scoring: ScoringClient) -> Service:
+def compose(
+    database: Database, wake: Wake, people: PeopleClient, scoring: ScoringClient, backlog: Backlog | None = None
+) -> Service:
     """The servicers of reviews over a database and the services it asks."""
     runner = Runner(database, ReviewsWork, announce=wake.announce)
     definer, preflight = CycleDefiner(people, opening(database)), Preflight(people, scoring, opening(database))
@@ -79,7 +81,7 @@ def compose(database: Database, wake: Wake, people: PeopleClient, scoring: Scori
             (tasks_pb2_grpc.add_TaskServiceServicer_to_server, tasks),
             (outcomes_pb2_grpc.add_OutcomeServiceServicer_to_server, OutcomeServicer(runner, people)),
             (clockwork_pb2_grpc.add_ClockworkServiceServicer_to_server, ClockworkServicer(runner, scheduler)),
-            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
+            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database, backlog)),
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
@@ -94,19 +96,21 @@ async def main() -> None:
     signer = TokenSigner("reviews", settings.identity_key_file)
     wake = Wake(settings.redis_url, "reviews")
     people, scoring = open_channel(settings.people_address), open_channel(settings.scoring_address)
+    producers = {
+        "people": eventlog_pb2_grpc.EventLogServiceStub(people),
+        "scoring": eventlog_pb2_grpc.EventLogServiceStub(scoring),
+    }
     service = compose(
         database,
         wake,
         PeopleClient(people_pb2_grpc.PeopleServiceStub(people), signer),
         ScoringClient(scoring_pb2_grpc.ScoringServiceStub(scoring), signer),
+        Backlog("reviews", database, producers, signer),
     )
     consumer = Consumer(
         "reviews",
         database,
-        {
-            "people": eventlog_pb2_grpc.EventLogServiceStub(people),
-            "scoring": eventlog_pb2_grpc.EventLogServiceStub(scoring),
-        },
+        producers,
         HANDLERS,
         ReviewsWork,
         signer=signer,

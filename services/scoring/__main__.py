@@ -9,7 +9,7 @@ from protos.scoring.v1 import scoring_pb2_grpc
 from services.runtime import telemetry
 from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
-from services.runtime.eventlog import Consumer, EventLogServicer, Wake
+from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
 from services.runtime.serve import RequestRules, Service, open_channel, run, serve
 from services.runtime.settings import owner_database_url
@@ -25,13 +25,13 @@ from services.scoring.usecases.compute_scores import Computing
 REQUEST_RULES = RequestRules(bulk=frozenset({SERVICE + "ComputeScores", SERVICE + "CreateExport"}))
 
 
-def compose(database: Database, wake: Wake, reviews: Reviews, goals: Goals) -> Service:
+def compose(database: Database, wake: Wake, reviews: Reviews, goals: Goals, backlog: Backlog | None = None) -> Service:
     """The servicers of scoring over a database and the services it asks."""
     runner = Runner(database, ScoringWork, announce=wake.announce)
     return Service(
         registrations=(
             (scoring_pb2_grpc.add_ScoringServiceServicer_to_server, ScoringServicer(runner, Computing(reviews, goals))),
-            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database)),
+            (eventlog_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(database, backlog)),
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
@@ -49,12 +49,14 @@ async def main() -> None:
     clockwork = clockwork_pb2_grpc.ClockworkServiceStub(reviews)
     attainments = goals_pb2_grpc.GoalsServiceStub(goals)
     reviews_client = ReviewsClient(clockwork, signer)
-    service = compose(database, wake, reviews_client, GoalsClient(attainments, signer))
+    producers = {"reviews": eventlog_pb2_grpc.EventLogServiceStub(reviews)}
+    backlog = Backlog("scoring", database, producers, signer)
+    service = compose(database, wake, reviews_client, GoalsClient(attainments, signer), backlog)
     corrector = Corrector(database, reviews_client, poll_seconds=settings.event_poll_seconds, announce=wake.announce)
     consumer = Consumer(
         "scoring",
         database,
-        {"reviews": eventlog_pb2_grpc.EventLogServiceStub(reviews)},
+        producers,
         HANDLERS,
         ScoringWork,
         signer=signer,

@@ -13,7 +13,16 @@ from sqlalchemy import text
 
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
 from services.runtime.database import Database, Work, runtime_tables_ddl
-from services.runtime.eventlog import PARTITIONS, Consumer, Event, EventLogServicer, Wake, bump_epoch, partition_of
+from services.runtime.eventlog import (
+    PARTITIONS,
+    Backlog,
+    Consumer,
+    Event,
+    EventLogServicer,
+    Wake,
+    bump_epoch,
+    partition_of,
+)
 from services.runtime.serve import Service, build_server
 from tests.identity import Keyring
 from tests.postgres import PostgresServer, open_database, urls_of
@@ -310,3 +319,32 @@ async def test_the_partition_is_the_same_in_sql_and_here(pair: Pair) -> None:
         rows = (await connection.execute(text("SELECT tenant_id, partition FROM event"))).all()
     assert {(row.tenant_id, row.partition) for row in rows} == {(t, partition_of(t)) for t in tenants}
     assert all(0 <= row.partition < PARTITIONS for row in rows)
+
+
+async def test_a_backlog_tells_what_a_follower_has_not_taken(pair: Pair) -> None:
+    tenant_id = uuid4()
+    backlog = Backlog("reviews", pair.reviews, {"people": pair.stub}, pair.keyring.signer("reviews"))
+    await pair.emit(tenant_id, 1)
+    await beyond_the_horizon(pair.people, "event")
+    (before,) = await backlog.of(tenant_id)
+    assert (before.producer, before.reachable, before.HasField("oldest_unread_time")) == ("people", True, True)
+    await pair.catch_up()
+    (after,) = await backlog.of(tenant_id)
+    assert (after.reachable, after.HasField("oldest_unread_time"), after.parked) == (True, False, 0)
+
+
+async def test_a_backlog_tells_what_was_set_aside_of_a_tenant_and_of_no_other(pair: Pair) -> None:
+    sick, well = uuid4(), uuid4()
+    backlog = Backlog("reviews", pair.reviews, {"people": pair.stub}, pair.keyring.signer("reviews"))
+    pair.recorder.failing.add(sick)
+    await pair.emit(sick, 1, 2)
+    await pair.catch_up(max_failures=1)
+    assert [(each.parked, each.parked_error) for each in await backlog.of(sick)] == [(2, "RuntimeError")]
+    assert [each.parked for each in await backlog.of(well)] == [0]
+
+
+async def test_a_backlog_says_that_a_log_cannot_be_read(pair: Pair) -> None:
+    async with grpc.aio.insecure_channel("127.0.0.1:9") as channel:
+        nobody = eventlog_pb2_grpc.EventLogServiceStub(channel)
+        backlog = Backlog("reviews", pair.reviews, {"people": nobody}, pair.keyring.signer("reviews"))
+        assert [each.reachable for each in await backlog.of(uuid4())] == [False]

@@ -284,3 +284,90 @@ class GetPositionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPositionResponse: _TypeAlias = GetPositionResponse  # noqa: Y015
+
+@_typing.final
+class Followed(_message.Message):
+    """How far a service is behind one log that it follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCER_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    OLDEST_UNREAD_TIME_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    PARKED_ERROR_FIELD_NUMBER: _builtins.int
+    PARKED_TIME_FIELD_NUMBER: _builtins.int
+    producer: _builtins.str
+    """The service that owns the log."""
+    reachable: _builtins.bool
+    """Whether the log could be read just now."""
+    parked: _builtins.int
+    """Events of the caller's tenant that were set aside because their effect keeps failing."""
+    parked_error: _builtins.str
+    """Why the oldest of them fails: a code, no content."""
+    @_builtins.property
+    def oldest_unread_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest event was written that the service has not taken; absent when it has taken all."""
+
+    @_builtins.property
+    def parked_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest of them was written."""
+
+    def __init__(
+        self,
+        *,
+        producer: _builtins.str = ...,
+        reachable: _builtins.bool = ...,
+        oldest_unread_time: _timestamp_pb2.Timestamp | None = ...,
+        parked: _builtins.int = ...,
+        parked_error: _builtins.str = ...,
+        parked_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_unread_time", b"oldest_unread_time", "parked_time", b"parked_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["oldest_unread_time", b"oldest_unread_time", "parked", b"parked", "parked_error", b"parked_error", "parked_time", b"parked_time", "producer", b"producer", "reachable", b"reachable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Followed: _TypeAlias = Followed  # noqa: Y015
+
+@_typing.final
+class ListFollowedRequest(_message.Message):
+    """Asks what the service follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFollowedRequest: _TypeAlias = ListFollowedRequest  # noqa: Y015
+
+@_typing.final
+class ListFollowedResponse(_message.Message):
+    """What the service follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLLOWED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def followed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Followed]:
+        """One for each log; none for a service that follows nobody."""
+
+    def __init__(
+        self,
+        *,
+        followed: _abc.Iterable[Global___Followed] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["followed", b"followed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFollowedResponse: _TypeAlias = ListFollowedResponse  # noqa: Y015

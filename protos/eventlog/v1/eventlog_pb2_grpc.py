@@ -50,6 +50,11 @@ class EventLogServiceStub:
                 request_serializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.GetPositionRequest.SerializeToString,
                 response_deserializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.GetPositionResponse.FromString,
                 _registered_method=True)
+        self.ListFollowed = channel.unary_unary(
+                '/attune.eventlog.v1.EventLogService/ListFollowed',
+                request_serializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.ListFollowedRequest.SerializeToString,
+                response_deserializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.ListFollowedResponse.FromString,
+                _registered_method=True)
 
 
 class EventLogServiceServicer:
@@ -77,6 +82,13 @@ class EventLogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFollowed(self, request, context):
+        """Tells how far this service is behind the logs that it follows itself, for the caller's tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventLogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_EventLogServiceServicer_to_server(servicer, server):
                     servicer.GetPosition,
                     request_deserializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.GetPositionRequest.FromString,
                     response_serializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.GetPositionResponse.SerializeToString,
+            ),
+            'ListFollowed': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFollowed,
+                    request_deserializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.ListFollowedRequest.FromString,
+                    response_serializer=protos_dot_eventlog_dot_v1_dot_eventlog__pb2.ListFollowedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class EventLogService:
             '/attune.eventlog.v1.EventLogService/GetPosition',
             protos_dot_eventlog_dot_v1_dot_eventlog__pb2.GetPositionRequest.SerializeToString,
             protos_dot_eventlog_dot_v1_dot_eventlog__pb2.GetPositionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFollowed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.eventlog.v1.EventLogService/ListFollowed',
+            protos_dot_eventlog_dot_v1_dot_eventlog__pb2.ListFollowedRequest.SerializeToString,
+            protos_dot_eventlog_dot_v1_dot_eventlog__pb2.ListFollowedResponse.FromString,
             options,
             channel_credentials,
             insecure,

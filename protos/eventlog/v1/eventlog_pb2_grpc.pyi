@@ -39,6 +39,8 @@ class EventLogServiceStub:
     """Keeps positions for a follower that has no tables of its own; a position never moves back within one log epoch."""
     GetPosition: _grpc.UnaryUnaryMultiCallable[_eventlog_pb2.GetPositionRequest, _eventlog_pb2.GetPositionResponse]
     """Answers the positions kept by Acknowledge; partitions never acknowledged start at the beginning."""
+    ListFollowed: _grpc.UnaryUnaryMultiCallable[_eventlog_pb2.ListFollowedRequest, _eventlog_pb2.ListFollowedResponse]
+    """Tells how far this service is behind the logs that it follows itself, for the caller's tenant."""
 
 @_typing.type_check_only
 class EventLogServiceAsyncStub(EventLogServiceStub):
@@ -51,6 +53,8 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     """Keeps positions for a follower that has no tables of its own; a position never moves back within one log epoch."""
     GetPosition: _aio.UnaryUnaryMultiCallable[_eventlog_pb2.GetPositionRequest, _eventlog_pb2.GetPositionResponse]  # type: ignore[assignment]
     """Answers the positions kept by Acknowledge; partitions never acknowledged start at the beginning."""
+    ListFollowed: _aio.UnaryUnaryMultiCallable[_eventlog_pb2.ListFollowedRequest, _eventlog_pb2.ListFollowedResponse]  # type: ignore[assignment]
+    """Tells how far this service is behind the logs that it follows itself, for the caller's tenant."""
 
 class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Serves the events of one service, in the order (transaction id, event id), to followers who keep a position per partition."""
@@ -78,5 +82,13 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_eventlog_pb2.GetPositionResponse, _abc.Awaitable[_eventlog_pb2.GetPositionResponse]]:
         """Answers the positions kept by Acknowledge; partitions never acknowledged start at the beginning."""
+
+    @_abc_1.abstractmethod
+    def ListFollowed(
+        self,
+        request: _eventlog_pb2.ListFollowedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_eventlog_pb2.ListFollowedResponse, _abc.Awaitable[_eventlog_pb2.ListFollowedResponse]]:
+        """Tells how far this service is behind the logs that it follows itself, for the caller's tenant."""
 
 def add_EventLogServiceServicer_to_server(servicer: EventLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

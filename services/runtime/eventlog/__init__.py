@@ -1,5 +1,6 @@
 """The event log of a service: appended with each change, served to followers, consumed with the effect."""
 
+from services.runtime.eventlog.backlog import Backlog
 from services.runtime.eventlog.consumer import Consumer
 from services.runtime.eventlog.log import PARTITIONS, Event, bump_epoch, emit, partition_of, tables
 from services.runtime.eventlog.reading import event_of
@@ -9,6 +10,7 @@ from services.runtime.eventlog.wake import Wake
 __all__ = [
     "PARTITIONS",
     "RPC_ACCESS",
+    "Backlog",
     "Consumer",
     "Event",
     "EventLogServicer",

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
-from services.runtime.errors import InvalidRequestError, RefusedError
+from services.runtime.errors import DeniedError, InvalidRequestError, RefusedError
+from services.runtime.eventlog.backlog import Backlog
 from services.runtime.eventlog.log import PARTITIONS
 from services.runtime.identity import Access, current_principal
 
@@ -24,6 +25,7 @@ RPC_ACCESS: Mapping[str, Access] = {
     f"{SERVICE}/Read": Access(services=FOLLOWERS),
     f"{SERVICE}/Acknowledge": Access(services=frozenset({"bridge"})),
     f"{SERVICE}/GetPosition": Access(services=frozenset({"bridge"})),
+    f"{SERVICE}/ListFollowed": Access(frozenset({"operator", "hr_admin", "auditor"})),
 }
 EPOCH = text("SELECT log_epoch, xid::text AS xid FROM event_epoch")
 READ = text(
@@ -80,8 +82,8 @@ class EpochChangedError(RefusedError):
 class EventLogServicer(eventlog_pb2_grpc.EventLogServiceServicer):
     """Answers what came after a position, from transactions that can no longer be preceded."""
 
-    def __init__(self, database: EventDatabase) -> None:
-        self._database = database
+    def __init__(self, database: EventDatabase, backlog: Backlog | None = None) -> None:
+        self._database, self._backlog = database, backlog
 
     async def Read(self, request: eventlog_pb2.ReadRequest, context: Any) -> eventlog_pb2.ReadResponse:
         """Return the events after the positions; within a partition none is ever skipped."""
@@ -118,6 +120,16 @@ class EventLogServicer(eventlog_pb2_grpc.EventLogServiceServicer):
             kept = {row.partition: row for row in await connection.execute(KEPT, names)}
         positions = [_position(partition, kept.get(partition), epoch) for partition in wanted]
         return eventlog_pb2.GetPositionResponse(log_epoch=epoch.log_epoch, positions=positions)
+
+    async def ListFollowed(
+        self, request: eventlog_pb2.ListFollowedRequest, context: Any
+    ) -> eventlog_pb2.ListFollowedResponse:
+        """Return how far this service is behind the logs that it follows, for the caller's tenant."""
+        tenant_id = current_principal().tenant_id
+        if tenant_id is None:
+            raise DeniedError("this method needs a tenant and the caller has none", reason="TENANT_REQUIRED")
+        followed = await self._backlog.of(tenant_id) if self._backlog else []
+        return eventlog_pb2.ListFollowedResponse(followed=followed)
 
 
 def moved_back(log_epoch: int, place: tuple[int, UUID], present: int, begin: int) -> tuple[int, UUID]:
