@@ -92,7 +92,7 @@ async def run_script(standing: Standing, tenant_id: str, launched: str) -> float
 async def _write(connection: AsyncConnection, script: dict[str, UUID], at: datetime, form_id: UUID) -> None:
     await connection.execute(text("SET LOCAL search_path = people"))
     freezes = FreezeStore(connection, script["tenant_id"])
-    await freezes.claim(script["cycle_id"], at, b"")
+    await freezes.claim(script["cycle_id"], at, b"", lifetime=None)
     await freezes.freeze(script["cycle_id"], at.date(), Population(everyone=True), [], {})
     await connection.execute(PARTICIPANTS, {**script, "at": at, "form_id": form_id})
     await connection.execute(RATERS, {**script, "at": at})
