@@ -6,11 +6,11 @@ SYNCED := .venv/.synced
 UV_VERSION := 0.13.9
 # uv from PATH, else a private copy that nothing outside this checkout sees.
 UV := $(or $(shell command -v uv 2>/dev/null),.attune/uv/bin/uv)
-# Further arguments for pytest: make test ARGS="-k close"
+# Further arguments: make test ARGS="-k close", make bench ARGS="submit --quick"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status migrate test chaos check proto clean
+.PHONY: help setup demo up down status migrate test chaos bench check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
@@ -63,6 +63,9 @@ test: setup ## run all tests but benches and whole campaigns; the chaos smoke la
 
 chaos: setup ## run the whole fault campaigns
 	@$(PYTHON) -m pytest tests/chaos $(ARGS)
+
+bench: setup ## measure, print one table (ARGS: names, --quick, --json, --markdown)
+	@$(PYTHON) -m tests.bench $(ARGS)
 
 clean: setup ## stop the stack and delete its data, the logs and the keys
 	@./attune down

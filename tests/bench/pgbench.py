@@ -3,16 +3,13 @@
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-MISSING = (
-    "pgbench is not on PATH: install it (Debian and Ubuntu: apt-get install postgresql-contrib, "
-    "Fedora: dnf install postgresql-contrib, macOS: brew install postgresql)"
-)
+from deploy.local.postgres import binary
+
 RATE = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 
@@ -22,11 +19,6 @@ class Stretch:
 
     rate: float  # transactions a second
     latencies: list[float] = field(default_factory=list)  # seconds, from the instant at which a transaction was due
-
-
-def found() -> str | None:
-    """Where pgbench is."""
-    return shutil.which("pgbench")
 
 
 def script(statement: str, values: Mapping[int, str], opening: str) -> str:
@@ -40,9 +32,7 @@ def script(statement: str, values: Mapping[int, str], opening: str) -> str:
     return f"{numbered}BEGIN;\n{opening};\n{written};\nCOMMIT;\n"
 
 
-async def run(
-    program: str, url: str, file: Path, seconds: float, *, clients: int, base: int, rate: float | None = None
-) -> Stretch:
+async def run(url: str, file: Path, seconds: float, *, clients: int, base: int, rate: float | None = None) -> Stretch:
     """Run a script; each client numbers its transactions from `base`. Raises RuntimeError with pgbench's complaint."""
     parts = urlsplit(url)
     where = {"PGHOST": parse_qs(parts.query).get("host", [parts.hostname or ""])[0], "PGUSER": parts.username or ""}
@@ -57,7 +47,7 @@ async def run(
     if rate:
         options += ["-R", f"{rate:.1f}", "-l", f"--log-prefix={prefix}"]
     process = await asyncio.create_subprocess_exec(
-        program, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        str(binary("pgbench")), *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **where, "PGOPTIONS": "-c search_path=reviews"},
     )  # fmt: skip
     output, complaint = await process.communicate()

@@ -1,7 +1,6 @@
 """What every bench stands on: the real processes on a real PostgreSQL, in a directory that is deleted afterwards."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -139,8 +138,3 @@ async def _trace_collector() -> AsyncIterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
-
-
-def machine() -> str:
-    """What the figures were taken on."""
-    return f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, client and servers on one machine"

@@ -53,7 +53,6 @@ class Bench:
     raw_stage_id: UUID
     raw_url: str
     issuer: LocalIssuer
-    program: str
     file: Path
     warm_number: int = 0
     cold_number: int = WARM_PEOPLE
@@ -75,7 +74,7 @@ class Bench:
             await admin.execute("CHECKPOINT")
             before = await admin.fetchval("SELECT count(*) FROM reviews.submission")
             stretch = await pgbench.run(
-                self.program, self.raw_app_url, self.file, seconds, clients=CLIENTS, base=self.base, rate=rate
+                self.raw_app_url, self.file, seconds, clients=CLIENTS, base=self.base, rate=rate
             )
             stored = await admin.fetchval("SELECT count(*) FROM reviews.submission") - before
         wanted = stretch.rate * seconds * 0.9
@@ -127,12 +126,9 @@ def task_id(number: int) -> UUID:
 
 async def measure(standing: Standing, quick: bool) -> list[Figure]:
     """Rounds of warm load, cold load and pgbench; then both at half of what the gateway bore."""
-    program = pgbench.found()
-    if program is None:
-        return [Figure("B2", "submit", "not measured", "", "", 0, f"≥ {GATE}", False, pgbench.MISSING)]
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     async with AsyncExitStack() as opened:
-        bench = await _prepare(standing, program, opened, people=int((rounds + 1) * seconds * MOST_A_SECOND))
+        bench = await _prepare(standing, opened, people=int((rounds + 1) * seconds * MOST_A_SECOND))
         await bench.rest(warm=True, seconds=1)  # not counted
         enough = await _enough(bench, seconds)
         warm, cold, bare = [], [], []
@@ -176,7 +172,7 @@ def _tails(rate: float, ours: Sequence[Sequence[float]], theirs: Sequence[Sequen
     return Figure("B2", work, f"{mine:.1f}", "", f"pgbench {bare:.1f}", len(ours), "≤ pgbench's", met, note)
 
 
-async def _prepare(standing: Standing, program: str, opened: AsyncExitStack, people: int) -> Bench:
+async def _prepare(standing: Standing, opened: AsyncExitStack, people: int) -> Bench:
     wiring = standing.stack.wiring()
     tenant = await standing.tenant("Bench submit")
     async with standing.admin() as admin:
@@ -195,7 +191,7 @@ async def _prepare(standing: Standing, program: str, opened: AsyncExitStack, peo
     file = standing.stack.layout.root / "submit.sql"
     file.write_text(_script(raw, stages[1]))
     issuer = LocalIssuer(standing.stack.layout.private_key_file("issuer"))
-    return Bench(standing, seed, stages[0], raw, stages[1], raw_url, issuer, program, file)
+    return Bench(standing, seed, stages[0], raw, stages[1], raw_url, issuer, file)
 
 
 def _script(raw: Seed, stage_id: UUID) -> str:
