@@ -82,6 +82,13 @@ async def extend_task(task_id: Id, body: schemas.ExtendTask, call: Caller) -> Re
     return call.answer((await call.send(call.services.tasks.ExtendTask, request)).task)
 
 
+@router.post("/tasks/{task_id}:remind", response_model=view(pb.RemindTasksResponse))
+async def remind_task(task_id: Id, body: schemas.WithReason, call: Caller) -> Response:
+    """Remind the assignee of an open task; the outcome says whether it was done."""
+    request = pb.RemindTasksRequest(request_id=call.request_id, task_ids=[str(task_id)], reason=body.reason)
+    return call.answer(await call.send(call.services.tasks.RemindTasks, request))
+
+
 @router.post("/tasks:remind", response_model=view(pb.RemindTasksResponse))
 async def remind_tasks(body: schemas.RemindTasks, call: Caller) -> Response:
     """Remind assignees of open tasks, with an outcome each."""
