@@ -78,20 +78,27 @@ class World:
 
     async def call(self, service: str, method: Any, request: Any, metadata: Any) -> grpc.aio.AioRpcError | None:
         """Call a method by its descriptor; return the error it is answered with, none for success."""
+        return (await self.ask(service, method, request, metadata))[1]
+
+    async def ask(
+        self, service: str, method: Any, request: Any, metadata: Any
+    ) -> tuple[list[bytes], grpc.aio.AioRpcError | None]:
+        """Call a method by its descriptor; return the messages it answers, and the error that it ends with, if any."""
         path = f"/{method.containing_service.full_name}/{method.name}"
         channel = self.channels[service]
         make: Any = channel.unary_stream if method.server_streaming else channel.unary_unary
         stub = make(path, request_serializer=lambda m: m.SerializeToString(), response_deserializer=bytes)
+        answers: list[bytes] = []
         try:
             answer = stub(request, metadata=metadata, timeout=20)
             if method.server_streaming:
-                async for _ in answer:
-                    pass
+                async for each in answer:
+                    answers.append(each)
             else:
-                await answer
+                answers.append(await answer)
         except grpc.aio.AioRpcError as error:
-            return error
-        return None
+            return answers, error
+        return answers, None
 
 
 def methods_of(service: str) -> list[Any]:
