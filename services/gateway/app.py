@@ -41,7 +41,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(_health())
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
-    if not production:
+    if settings.issuing_key_file is not None:
         app.include_router(local.router, prefix="/v1")
     return app
 
@@ -56,8 +56,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         issuers.append(
             OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.oidc_tenant_claim)
         )
-    if settings.local_issuer_key_file is not None:
-        app.state.local_issuer = LocalIssuer(settings.local_issuer_key_file)
+    if settings.issuing_key_file is not None:
+        app.state.local_issuer = LocalIssuer(settings.issuing_key_file)
         issuers.append(app.state.local_issuer)
     app.state.services = services
     app.state.pages = Pages(settings.identity_key_file)
