@@ -7,9 +7,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
 from services.gateway import errors
-from services.gateway.auth import Authenticator, LocalIssuer, OidcIssuer
+from services.gateway.auth import Authenticator
 from services.gateway.calls import Services
 from services.gateway.edge import Edge
+from services.gateway.issuers import LOCAL_ISSUER, Issuer, LocalIssuer, OidcIssuer, PublishedKeys
 from services.gateway.limiting import RateLimit
 from services.gateway.paging import Pages
 from services.gateway.routes import ROUTERS, local
@@ -51,19 +52,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: GatewaySettings = app.state.settings
     signer = TokenSigner("gateway", settings.identity_key_file)
     services = Services(settings, signer)
-    issuers: list[LocalIssuer | OidcIssuer] = []
+    issuers: dict[str, Issuer] = {}
     if settings.oidc_jwks_url:
-        issuers.append(
-            OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.oidc_tenant_claim)
+        keys = PublishedKeys(settings.oidc_jwks_url)
+        issuers[settings.oidc_issuer] = OidcIssuer(
+            settings.oidc_issuer, settings.oidc_audience, keys, settings.oidc_tenant_claim
         )
     if settings.issuing_key_file is not None:
-        app.state.local_issuer = LocalIssuer(settings.issuing_key_file)
-        issuers.append(app.state.local_issuer)
+        app.state.local_issuer = issuers[LOCAL_ISSUER] = LocalIssuer(settings.issuing_key_file)
     app.state.services = services
     app.state.pages = Pages(settings.identity_key_file)
     app.state.rate_limit = RateLimit(settings.requests_per_minute)
     app.state.authenticator = Authenticator(
-        tuple(issuers),
+        issuers,
         signer,
         services.principal,
         settings.principal_cache_seconds,

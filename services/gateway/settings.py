@@ -29,7 +29,7 @@ class GatewaySettings(ProcessSettings):
     oidc_tenant_claim: str = "tenant"
     installation_administrators: frozenset[str] = frozenset()  # subjects of the OIDC issuer
     requests_per_minute: int = Field(default=6000, ge=1)  # a person's, in one gateway process
-    principal_cache_seconds: float = Field(default=5.0, ge=0, le=60)
+    principal_cache_seconds: float = Field(default=5.0, ge=0, le=5)  # and 60 s of the token until a revocation counts
     body_limit: int = Field(default=MIB, ge=1024)
     call_seconds: float = Field(default=10.0, gt=0, le=29)
 

@@ -181,7 +181,7 @@ class TokenVerifier:
             head = token.split(".", 1)[0]
             key_id = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
             return self._keys[key_id]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise UnauthenticatedError("the token is not signed by a known key") from None
 
     def _reload(self) -> None:
