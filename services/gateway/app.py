@@ -33,7 +33,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         responses={
-            "4XX": {"description": "A problem (RFC 9457): code, detail, errors[].", "content": {errors.PROBLEM: {}}}
+            "4XX": {
+                "description": "A problem (RFC 9457): code, detail, errors[].",
+                "content": {errors.PROBLEM: {"example": errors.EXAMPLE}},
+            }
         },
     )
     app.state.settings = settings

@@ -52,6 +52,15 @@ SENTENCES: Mapping[int, str] = {
     504: "no answer came in time, and it may have been done; repeat it with the same Idempotency-Key",
 }
 Fault = dict[str, str]  # pointer, code, detail
+EXAMPLE: Mapping[str, Any] = {
+    "type": TYPE + "etag-mismatch",
+    "title": "Precondition Failed",
+    "status": 412,
+    "detail": "it was changed since you read it",
+    "code": "ETAG_MISMATCH",
+    "request_id": "01994a3e-7c1f-7c3a-9d55-2f6f3f1d0a11",
+    "errors": [],
+}
 
 
 class Refusal(Exception):
