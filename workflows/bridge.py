@@ -16,7 +16,8 @@ from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
 from services.runtime import telemetry
 from services.runtime.eventlog import Wake
 from services.runtime.identity import TokenSigner
-from services.runtime.serve import Service, open_channel, serve
+from services.runtime.serve import Service, channel_to, serve
+from services.runtime.settings import load
 from workflows import client
 from workflows.calls import Caller
 from workflows.client import Cycles
@@ -270,7 +271,7 @@ async def each(cycles: Iterable[Cycle], work: Callable[[Cycle], Awaitable[None]]
 
 async def main() -> None:
     """Bridge until SIGTERM or SIGINT."""
-    settings = BridgeSettings()
+    settings = load(BridgeSettings)
     telemetry.configure(NAME, settings)
     caller = Caller(TokenSigner(NAME, settings.identity_key_file))
     connected = asyncio.Event()
@@ -279,13 +280,12 @@ async def main() -> None:
         connected.set()
         cycles = Cycles(engine, settings.look_again_seconds)
         hints = Hints(cycles, Throttle(HINT_SECONDS, time.monotonic))
-        reviews = clockwork_pb2_grpc.ClockworkServiceStub(open_channel(settings.reviews_address))
+        reviews = clockwork_pb2_grpc.ClockworkServiceStub(channel_to("reviews", settings))
         schedules = Schedules(engine, reviews, caller, settings.schedule_jitter_seconds)
         reconciler = Reconciler(reviews, caller, cycles, schedules, settings.reconcile_seconds)
-        addresses = {producer: getattr(settings, f"{producer}_address") for producer in HINTED}
         followers = [
-            Follower(producer, eventlog_pb2_grpc.EventLogServiceStub(open_channel(address)), caller, hints)
-            for producer, address in addresses.items()
+            Follower(producer, eventlog_pb2_grpc.EventLogServiceStub(channel_to(producer, settings)), caller, hints)
+            for producer in HINTED
         ]
         wake = Wake(settings.redis_url, NAME)
 

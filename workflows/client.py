@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from services.runtime.telemetry import log
 from workflows import messages, policies
@@ -26,11 +26,27 @@ async def connect(settings: EngineSettings, runtime: Runtime | None = None) -> C
                 settings.temporal_address,
                 namespace=settings.temporal_namespace,
                 data_converter=data_converter(settings.payload_keys),
+                tls=_tls(settings),
+                api_key=settings.temporal_api_key or None,
                 runtime=runtime,
             )
         except RuntimeError as error:
             log.warning("waiting for the engine", address=settings.temporal_address, error=str(error)[:200])
             await asyncio.sleep(CONNECT_SECONDS)
+
+
+def _tls(settings: EngineSettings) -> TLSConfig | bool:
+    if not settings.temporal_tls:
+        return False
+    authority, certificate, key = (
+        file.read_bytes() if file else None
+        for file in (
+            settings.temporal_tls_ca_file,
+            settings.temporal_tls_certificate_file,
+            settings.temporal_tls_key_file,
+        )
+    )
+    return TLSConfig(server_root_ca_cert=authority, client_cert=certificate, client_private_key=key)
 
 
 class Cycles:

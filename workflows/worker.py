@@ -19,7 +19,8 @@ from protos.reviews.v1 import clockwork_pb2_grpc
 from protos.scoring.v1 import scoring_pb2_grpc
 from services.runtime import telemetry
 from services.runtime.identity import TokenSigner
-from services.runtime.serve import open_channel
+from services.runtime.serve import channel_to
+from services.runtime.settings import load
 from workflows import client, messages
 from workflows.activities.goals import GoalsActivities
 from workflows.activities.people import PeopleActivities
@@ -40,12 +41,10 @@ RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_p
 def activities(settings: WorkerSettings) -> list[Callable[..., Any]]:
     """Every step, bound to the services that it calls."""
     caller = Caller(TokenSigner(NAME, settings.identity_key_file))
-    reviews = clockwork_pb2_grpc.ClockworkServiceStub(open_channel(settings.reviews_address))
-    scoring = scoring_pb2_grpc.ScoringServiceStub(open_channel(settings.scoring_address))
-    of_people = PeopleActivities(
-        people_pb2_grpc.PeopleServiceStub(open_channel(settings.people_address)), reviews, caller
-    )
-    of_goals = GoalsActivities(goals_pb2_grpc.GoalsServiceStub(open_channel(settings.goals_address)), reviews, caller)
+    reviews = clockwork_pb2_grpc.ClockworkServiceStub(channel_to("reviews", settings))
+    scoring = scoring_pb2_grpc.ScoringServiceStub(channel_to("scoring", settings))
+    of_people = PeopleActivities(people_pb2_grpc.PeopleServiceStub(channel_to("people", settings)), reviews, caller)
+    of_goals = GoalsActivities(goals_pb2_grpc.GoalsServiceStub(channel_to("goals", settings)), reviews, caller)
     of_reviews = ReviewsActivities(reviews, caller, settings.blocked_retry_seconds)
     of_scoring = ScoringActivities(scoring, reviews, caller)
     return [
@@ -84,7 +83,7 @@ def build_worker(engine: Client, queue: str, steps: Sequence[Callable[..., Any]]
 
 async def main(queues: Sequence[str]) -> None:
     """Work until SIGTERM or SIGINT, then let what is under way end."""
-    settings = WorkerSettings()
+    settings = load(WorkerSettings)
     telemetry.configure(NAME, settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

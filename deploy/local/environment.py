@@ -22,7 +22,7 @@ _TUNING: Mapping[str, str] = {
     "ATTUNE_WORKER_BLOCKED_RETRY_SECONDS": "5",
     "ATTUNE_WORKER_GRACE_SECONDS": "5",
     "ATTUNE_BRIDGE_SCHEDULE_JITTER_SECONDS": "0",
-    "ATTUNE_GATEWAY_MODE": "local",
+    "ATTUNE_MODE": "local",
     # Tokens of the gateway's local issuer name an employee by code or e-mail, or the installation.
     "ATTUNE_PEOPLE_DIRECTORY_ISSUERS": '["attune-local"]',
     "ATTUNE_PEOPLE_INSTALLATION_ADMINISTRATORS": '["attune-local installation"]',
@@ -71,7 +71,7 @@ def process_environment(wiring: Wiring, name: str, inherited: Mapping[str, str])
     """The whole environment of one process. Wiring overrides what was inherited; tuning does not."""
     kept = {key: value for key, value in inherited.items() if key not in _BOOTSTRAP_ONLY}
     told = {**_TUNING, **kept, **_shared(wiring), **_own(wiring, name)}
-    if name == "gateway" and told["ATTUNE_GATEWAY_MODE"] == "local":
+    if name == "gateway" and told["ATTUNE_MODE"] == "local":
         told["ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"] = str(wiring.layout.private_key_file(LOCAL_ISSUER))
     return told
 

@@ -8,11 +8,12 @@ from prometheus_client import start_http_server
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 from services.runtime import telemetry
+from services.runtime.settings import load
 
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = GatewaySettings()
+    settings = load(GatewaySettings)
     telemetry.configure("gateway", settings)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.host)

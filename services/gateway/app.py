@@ -7,9 +7,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
 from services.gateway import errors
-from services.gateway.auth import Authenticator, LocalIssuer, OidcIssuer
+from services.gateway.auth import Authenticator
 from services.gateway.calls import Services
 from services.gateway.edge import Edge
+from services.gateway.issuers import LOCAL_ISSUER, Issuer, LocalIssuer, OidcIssuer, PublishedKeys
 from services.gateway.limiting import RateLimit
 from services.gateway.paging import Pages
 from services.gateway.routes import ROUTERS, local
@@ -32,7 +33,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         responses={
-            "4XX": {"description": "A problem (RFC 9457): code, detail, errors[].", "content": {errors.PROBLEM: {}}}
+            "4XX": {
+                "description": "A problem (RFC 9457): code, detail, errors[].",
+                "content": {errors.PROBLEM: {"example": errors.EXAMPLE}},
+            }
         },
     )
     app.state.settings = settings
@@ -41,7 +45,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(_health())
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
-    if not production:
+    if settings.issuing_key_file is not None:
         app.include_router(local.router, prefix="/v1")
     return app
 
@@ -51,19 +55,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: GatewaySettings = app.state.settings
     signer = TokenSigner("gateway", settings.identity_key_file)
     services = Services(settings, signer)
-    issuers: list[LocalIssuer | OidcIssuer] = []
+    issuers: dict[str, Issuer] = {}
     if settings.oidc_jwks_url:
-        issuers.append(
-            OidcIssuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.oidc_tenant_claim)
+        keys = PublishedKeys(settings.oidc_jwks_url)
+        issuers[settings.oidc_issuer] = OidcIssuer(
+            settings.oidc_issuer, settings.oidc_audience, keys, settings.oidc_tenant_claim
         )
-    if settings.local_issuer_key_file is not None:
-        app.state.local_issuer = LocalIssuer(settings.local_issuer_key_file)
-        issuers.append(app.state.local_issuer)
+    if settings.issuing_key_file is not None:
+        app.state.local_issuer = issuers[LOCAL_ISSUER] = LocalIssuer(settings.issuing_key_file)
     app.state.services = services
     app.state.pages = Pages(settings.identity_key_file)
     app.state.rate_limit = RateLimit(settings.requests_per_minute)
     app.state.authenticator = Authenticator(
-        tuple(issuers),
+        issuers,
         signer,
         services.principal,
         settings.principal_cache_seconds,

@@ -22,6 +22,7 @@ from services.gateway.paging import Pages
 from services.gateway.settings import GatewaySettings
 from services.runtime import telemetry
 from services.runtime.identity import TokenSigner, call_metadata
+from services.runtime.serve import channel_to
 
 BULK_SECONDS = 29.0
 PAUSES = (0.1, 0.3, 0.8, 1.5)  # between tries while a service restarts; a command is repeated under the same request_id
@@ -40,10 +41,7 @@ class Services:
 
     def __init__(self, settings: GatewaySettings, signer: TokenSigner) -> None:
         self._signer = signer
-        self._channels = {
-            name: grpc.aio.insecure_channel(getattr(settings, f"{name}_address"), options=OPTIONS)
-            for name in ("people", "goals", "reviews", "scoring", "notify", "engine")
-        }
+        self._channels = {name: channel_to(name, settings, OPTIONS) for name in settings.calls}
         reviews = self._channels["reviews"]
         self.people = people_pb2_grpc.PeopleServiceStub(self._channels["people"])
         self.goals = goals_pb2_grpc.GoalsServiceStub(self._channels["goals"])

@@ -37,17 +37,46 @@ STATUS_BY_REASON: Mapping[str, int] = {
     "ETAG_MISMATCH": 412,
     "IF_MATCH_REQUIRED": 428,
 }
+HEADERS_BY_STATUS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "1"},
+}
 CODE_BY_STATUS: Mapping[int, str] = {413: "CONTENT_TOO_LARGE"}  # Python's names of these changed with 3.13
 TITLE_BY_STATUS: Mapping[int, str] = {413: "Content Too Large", 422: "Unprocessable Content"}
+# What is said in place of a service's own words, which may be a driver's or a library's.
+BUG = "an internal error occurred; it has been recorded"
+SENTENCES: Mapping[int, str] = {
+    500: BUG,
+    503: "a service that is needed cannot be reached; try again",
+    504: "no answer came in time, and it may have been done; repeat it with the same Idempotency-Key",
+}
 Fault = dict[str, str]  # pointer, code, detail
+EXAMPLE: Mapping[str, Any] = {
+    "type": TYPE + "etag-mismatch",
+    "title": "Precondition Failed",
+    "status": 412,
+    "detail": "it was changed since you read it",
+    "code": "ETAG_MISMATCH",
+    "request_id": "01994a3e-7c1f-7c3a-9d55-2f6f3f1d0a11",
+    "errors": [],
+}
 
 
 class Refusal(Exception):
-    """An answer of the gateway itself: status, code, sentence, and the places that are wrong."""
+    """An answer of the gateway itself: status, code, sentence, the places that are wrong, and further headers."""
 
-    def __init__(self, status: int, code: str, detail: str, errors: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.errors = status, code, detail, tuple(errors)
+        self.headers = {**HEADERS_BY_STATUS.get(status, {}), **(headers or {})}
 
 
 def problem(
@@ -81,7 +110,7 @@ def install(app: FastAPI) -> None:
 
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)  # noqa: S101  registered for this type only
-    return problem(request, error.status, error.code, error.detail, error.errors)
+    return problem(request, error.status, error.code, error.detail, error.errors, error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -106,15 +135,15 @@ async def _rpc(request: Request, error: Exception) -> JSONResponse:
     status = STATUS_BY_REASON.get(code) or STATUS_BY_CODE.get(error.code(), 500)
     if status >= 500:
         telemetry.log.warning("call_failed", code=error.code().name, reason=reason, path=request.scope.get("path"))
-    detail = error.details() or code if status != 503 else "a service that is needed cannot be reached; try again"
-    headers = {"Retry-After": meta.get("retry_after", "1")} if status in (429, 503) else {}
+    detail = SENTENCES.get(status) or error.details() or code
+    headers = {"Retry-After": meta.get("retry_after", "1")} if status in (429, 503) else HEADERS_BY_STATUS.get(status)
     return problem(request, status, code, detail, faults, headers)
 
 
 def bug(request: Request, error: Exception) -> JSONResponse:
     """Record what nobody foresaw and return an answer that does not tell its cause."""
     telemetry.log.error("unexpected_error", path=request.scope.get("path"), exc_info=error)
-    return problem(request, 500, "INTERNAL", "an internal error occurred; it has been recorded")
+    return problem(request, 500, "INTERNAL", BUG)
 
 
 def too_large(request: Request, limit: int) -> JSONResponse:

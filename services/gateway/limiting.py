@@ -27,5 +27,6 @@ class RateLimit:
         }
         if not admitted:
             wait = headers["RateLimit-Reset"]
-            raise Refusal(429, "RATE_LIMITED", f"more than {self._item.amount} requests in a minute; go on in {wait} s")
+            detail = f"more than {self._item.amount} requests in a minute; go on in {wait} s"
+            raise Refusal(429, "RATE_LIMITED", detail, headers={**headers, "Retry-After": wait})
         return headers

@@ -18,8 +18,8 @@ from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
 from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
-from services.runtime.serve import RequestRules, Service, open_channel, run, serve
-from services.runtime.settings import owner_database_url
+from services.runtime.serve import RequestRules, Service, channel_to, run, serve
+from services.runtime.settings import load, owner_database_url
 
 _METHODS = "/attune.goals.v1.GoalsService/"
 REQUEST_RULES = RequestRules(bulk=frozenset({_METHODS + "ImportGoals", _METHODS + "FreezeAttainments"}))
@@ -35,17 +35,18 @@ def compose(database: Database, wake: Wake, standing: Standing, backlog: Backlog
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
+        followers=frozenset({"notify", "bridge"}),
     )
 
 
 async def main() -> None:
     """Serve until told to stop."""
-    settings = GoalsSettings()
+    settings = load(GoalsSettings)
     telemetry.configure("goals", settings)
     database = Database.of(settings)
     signer = TokenSigner("goals", settings.identity_key_file)
     wake = Wake(settings.redis_url, "goals")
-    people = open_channel(settings.people_address)
+    people = channel_to("people", settings)
     standing = Standing(PeopleClient(people_pb2_grpc.PeopleServiceStub(people), signer))
     producers = {"people": eventlog_pb2_grpc.EventLogServiceStub(people)}
     consumer = Consumer(

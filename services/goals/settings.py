@@ -13,3 +13,4 @@ class GoalsSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ATTUNE_GOALS_", frozen=True, extra="ignore", populate_by_name=True)
 
     service: ClassVar[str] = "goals"
+    calls: ClassVar[tuple[str, ...]] = ("people",)

@@ -21,8 +21,8 @@ from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
 from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
-from services.runtime.serve import RequestRules, Service, open_channel, run, serve
-from services.runtime.settings import owner_database_url
+from services.runtime.serve import RequestRules, Service, channel_to, run, serve
+from services.runtime.settings import load, owner_database_url
 
 
 def compose(database: Database, wake: Wake, people: People, backlog: Backlog | None = None) -> Service:
@@ -35,18 +35,19 @@ def compose(database: Database, wake: Wake, people: People, backlog: Backlog | N
         ),
         access=RPC_ACCESS,
         rules=RequestRules(),
+        followers=frozenset({"reviews"}),
     )
 
 
 async def main() -> None:
     """Serve until told to stop."""
-    settings = NotifySettings()
+    settings = load(NotifySettings)
     telemetry.configure("notify", settings)
     database = Database.of(settings)
     signer = TokenSigner("notify", settings.identity_key_file)
     wake = Wake(settings.redis_url, "notify")
     names = ("people", "goals", "reviews")
-    channels = {name: open_channel(getattr(settings, f"{name}_address")) for name in names}
+    channels = {name: channel_to(name, settings) for name in names}
     people = PeopleClient(people_pb2_grpc.PeopleServiceStub(channels["people"]), signer)
     reviews = ReviewsClient(clockwork_pb2_grpc.ClockworkServiceStub(channels["reviews"]), signer)
     producers = {name: eventlog_pb2_grpc.EventLogServiceStub(channels[name]) for name in ("goals", "reviews")}

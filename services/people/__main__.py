@@ -16,7 +16,7 @@ from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
 from services.runtime.eventlog import EventLogServicer, Wake
 from services.runtime.serve import RequestRules, Service, run, serve
-from services.runtime.settings import owner_database_url
+from services.runtime.settings import load, owner_database_url
 
 _METHODS = "/attune.people.v1.PeopleService/"
 REQUEST_RULES = RequestRules(
@@ -42,12 +42,13 @@ def compose(database: Database, settings: PeopleSettings, wake: Wake) -> Service
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
+        followers=frozenset({"reviews", "goals", "notify"}),
     )
 
 
 async def main() -> None:
     """Serve until told to stop."""
-    settings = PeopleSettings()
+    settings = load(PeopleSettings)
     telemetry.configure("people", settings)
     database = Database.of(settings)
     wake = Wake(settings.redis_url, "people")

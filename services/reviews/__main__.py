@@ -36,8 +36,8 @@ from services.runtime.database import Database, Origin, Runner, upgrade
 from services.runtime.errors import DeniedError
 from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import Principal, TokenSigner
-from services.runtime.serve import RequestRules, Service, open_channel, run, serve
-from services.runtime.settings import owner_database_url
+from services.runtime.serve import RequestRules, Service, channel_to, run, serve
+from services.runtime.settings import load, owner_database_url
 
 CLOCKWORK = "/attune.reviews.v1.ClockworkService/"
 LARGEST_TEMPLATE, LARGEST_OVERRIDES = 1 << 20, 1 << 16
@@ -85,17 +85,18 @@ def compose(
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
+        followers=frozenset({"scoring", "notify", "bridge"}),
     )
 
 
 async def main() -> None:
     """Serve until told to stop."""
-    settings = ReviewsSettings()
+    settings = load(ReviewsSettings)
     telemetry.configure("reviews", settings)
     database = Database.of(settings)
     signer = TokenSigner("reviews", settings.identity_key_file)
     wake = Wake(settings.redis_url, "reviews")
-    people, scoring = open_channel(settings.people_address), open_channel(settings.scoring_address)
+    people, scoring = channel_to("people", settings), channel_to("scoring", settings)
     producers = {
         "people": eventlog_pb2_grpc.EventLogServiceStub(people),
         "scoring": eventlog_pb2_grpc.EventLogServiceStub(scoring),

@@ -13,3 +13,4 @@ class ReviewsSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ATTUNE_REVIEWS_", frozen=True, extra="ignore", populate_by_name=True)
 
     service: ClassVar[str] = "reviews"
+    calls: ClassVar[tuple[str, ...]] = ("people", "scoring", "notify")

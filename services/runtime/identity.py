@@ -57,6 +57,11 @@ class Principal:
         return any(grant.role == role for grant in self.roles)
 
     @property
+    def signer(self) -> str:
+        """Return the process that signed the token: a service for itself, the gateway for people."""
+        return self.name if self.kind == "service" else USER_ISSUER
+
+    @property
     def actor(self) -> str:
         """Return the name under which commands of this caller are remembered."""
         return str(self.employee_id) if self.employee_id else self.name
@@ -87,7 +92,6 @@ class Access:
 
 
 _principal: ContextVar[Principal] = ContextVar("principal")
-_token: ContextVar[str] = ContextVar("token")
 
 
 def current_principal() -> Principal:
@@ -98,21 +102,14 @@ def current_principal() -> Principal:
         raise UnauthenticatedError("no caller is known") from None
 
 
-def admitted(principal: Principal, token: str = "") -> None:
+def admitted(principal: Principal) -> None:
     """Make the caller known to what is served in this context; the gate does, after it has verified the token."""
     _principal.set(principal)
-    _token.set(token)
 
 
 def call_metadata(signer: "TokenSigner", tenant_id: UUID | None) -> Metadata:
     """Return the metadata of a call that this process makes in its own name."""
     return (("authorization", f"Bearer {signer.for_service(tenant_id)}"), *telemetry.trace_metadata())
-
-
-def forward_metadata() -> Metadata:
-    """Return the metadata of a call made on behalf of the caller being served: the same token goes on."""
-    current_principal()
-    return (("authorization", f"Bearer {_token.get()}"), *telemetry.trace_metadata())
 
 
 class TokenSigner:
@@ -184,7 +181,7 @@ class TokenVerifier:
             head = token.split(".", 1)[0]
             key_id = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
             return self._keys[key_id]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise UnauthenticatedError("the token is not signed by a known key") from None
 
     def _reload(self) -> None:
@@ -209,20 +206,28 @@ class Gate:
         self._verifier = verifier
         self._access = access
 
-    def enter(self, method: str, metadata: Mapping[str, Any]) -> None:
-        """Make the caller known to the RPC being served; raises UnauthenticatedError or DeniedError."""
+    def enter(self, method: str, metadata: Mapping[str, Any], shown: frozenset[str] | None = None) -> None:
+        """Make the caller known to the RPC being served; raises UnauthenticatedError or DeniedError.
+
+        `shown`: the names in the caller's certificate; None where callers show none. A token is worth nothing without
+        the certificate of the process that signed it.
+        """
         if method.startswith(OPEN_PREFIXES):
             return
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("a token is required")
         principal = self._verifier.verify(token)
+        if shown is not None and principal.signer not in shown:
+            raise UnauthenticatedError(
+                "the certificate is not that of the process that signed the token", reason="CERTIFICATE_MISMATCH"
+            )
         access = self._access.get(method)
         if access is None:
             raise DeniedError("nobody has been given access to this method", reason="ACCESS_UNDECLARED")
         if not access.admits(principal):
             raise DeniedError("this caller may not use this method")
-        admitted(principal, token)
+        admitted(principal)
 
 
 def _to_claims(principal: Principal) -> dict[str, Any]:

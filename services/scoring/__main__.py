@@ -11,8 +11,8 @@ from services.runtime.audit import Sealer
 from services.runtime.database import Database, Runner, upgrade
 from services.runtime.eventlog import Backlog, Consumer, EventLogServicer, Wake
 from services.runtime.identity import TokenSigner
-from services.runtime.serve import RequestRules, Service, open_channel, run, serve
-from services.runtime.settings import owner_database_url
+from services.runtime.serve import RequestRules, Service, channel_to, run, serve
+from services.runtime.settings import load, owner_database_url
 from services.scoring.clients import Goals, GoalsClient, Reviews, ReviewsClient
 from services.scoring.consumers import HANDLERS
 from services.scoring.corrector import Corrector
@@ -35,17 +35,18 @@ def compose(database: Database, wake: Wake, reviews: Reviews, goals: Goals, back
         ),
         access=RPC_ACCESS,
         rules=REQUEST_RULES,
+        followers=frozenset({"reviews", "notify", "bridge"}),
     )
 
 
 async def main() -> None:
     """Serve until told to stop."""
-    settings = ScoringSettings()
+    settings = load(ScoringSettings)
     telemetry.configure("scoring", settings)
     database = Database.of(settings)
     signer = TokenSigner("scoring", settings.identity_key_file)
     wake = Wake(settings.redis_url, "scoring")
-    reviews, goals = open_channel(settings.reviews_address), open_channel(settings.goals_address)
+    reviews, goals = channel_to("reviews", settings), channel_to("goals", settings)
     clockwork = clockwork_pb2_grpc.ClockworkServiceStub(reviews)
     attainments = goals_pb2_grpc.GoalsServiceStub(goals)
     reviews_client = ReviewsClient(clockwork, signer)

@@ -13,3 +13,4 @@ class ScoringSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ATTUNE_SCORING_", frozen=True, extra="ignore", populate_by_name=True)
 
     service: ClassVar[str] = "scoring"
+    calls: ClassVar[tuple[str, ...]] = ("reviews", "goals")

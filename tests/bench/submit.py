@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from deploy.local.migrate import BOOTSTRAP
-from services.gateway.auth import LocalIssuer
+from services.gateway.issuers import LocalIssuer
 from services.reviews.domain.model import StageKind
 from services.reviews.store.locks import stage_lock_key
 from services.reviews.store.submit import METHOD, REPLY, SUBMIT

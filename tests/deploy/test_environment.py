@@ -63,7 +63,7 @@ def test_a_setting_of_the_user_wins_over_tuning_but_not_over_wiring() -> None:
 def test_only_a_local_gateway_may_issue_tokens() -> None:
     variable = "ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"
     assert process_environment(wiring(), "gateway", {})[variable] == "/srv/attune/keys/issuer.pem"
-    assert variable not in process_environment(wiring(), "gateway", {"ATTUNE_GATEWAY_MODE": "production"})
+    assert variable not in process_environment(wiring(), "gateway", {"ATTUNE_MODE": "production"})
     assert variable not in process_environment(wiring(), "people", {})
 
 

@@ -101,7 +101,8 @@ async def pair(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Pair]:
     for issuer in ("reviews", "bridge"):
         keyring.signer(issuer)
     register = eventlog_pb2_grpc.add_EventLogServiceServicer_to_server
-    server, _ = build_server(Service([(register, EventLogServicer(people))], {}), keyring.verifier())
+    followed = Service([(register, EventLogServicer(people))], {}, followers=frozenset({"reviews", "bridge"}))
+    server, _ = build_server(followed, keyring.verifier())
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

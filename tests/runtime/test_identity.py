@@ -1,5 +1,6 @@
 """The internal token: who may speak for whom, for how long, and what the access table says."""
 
+import base64
 import os
 import time
 from collections.abc import Mapping
@@ -172,3 +173,9 @@ def test_every_employee_is_an_employee_and_a_service_is_none() -> None:
     assert person(uuid4()).has("employee")
     assert not Principal(uuid4(), "service", "worker").has("employee")
     assert not Principal(None, "installation", "installation").has("employee")
+
+
+def test_a_token_of_brackets_is_refused_like_any_other(keyring: Keyring) -> None:
+    deep = base64.urlsafe_b64encode(b'{"kid":' + b"[" * 6000).decode()
+    with pytest.raises(UnauthenticatedError):
+        keyring.verifier().verify(f"{deep}.{deep}.x")

@@ -57,11 +57,16 @@ class World:
 
     channels: dict[str, grpc.aio.Channel]
     addresses: dict[str, str]
-    access: dict[str, Access]
+    services: dict[str, Service]
     databases: dict[str, Database]
     keyring: Keyring
     tenant_id: UUID
     employee_id: UUID
+
+    @property
+    def access(self) -> dict[str, Access]:
+        """Who may call what, of all services."""
+        return {method: row for service in self.services.values() for method, row in service.access.items()}
 
     def user(self, *roles: str) -> Principal:
         """Return an employee of the tenant with these roles over all of it."""
@@ -122,7 +127,7 @@ async def world(
         keyring.signer(name)
     async with AsyncExitStack() as stack:
         channels: dict[str, grpc.aio.Channel] = {}
-        access: dict[str, Access] = {}
+        services: dict[str, Service] = {}
         databases = {name: Database(name, database_urls(name).app, database_urls(name).system) for name in SERVICES}
         addresses: dict[str, str] = {}
 
@@ -132,7 +137,7 @@ async def world(
             await server.start()
             stack.push_async_callback(server.stop, None)
             channels[name] = open_channel(addresses[name])
-            access.update(service.access)
+            services[name] = service
 
         for database in databases.values():
             stack.push_async_callback(database.dispose)
@@ -167,7 +172,7 @@ async def world(
         await start("notify", notify)
         for channel in channels.values():
             stack.push_async_callback(channel.close)
-        made = World(channels, addresses, access, databases, keyring, UUID(int=0), uuid4())
+        made = World(channels, addresses, services, databases, keyring, UUID(int=0), uuid4())
         request = people_pb2.CreateTenantRequest(request_id=str(uuid4()), name="A", admin_email="hr@a.example")
         tenant = await people.CreateTenant(request, metadata=made.metadata("installation_admin"), timeout=20)
         made.tenant_id, made.employee_id = UUID(tenant.tenant.id), UUID(tenant.admin_employee_id)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from protos.people.v1 import people_pb2
-from services.gateway.auth import INSTALLATION, LOCAL_ISSUER
+from services.gateway.issuers import INSTALLATION, LOCAL_ISSUER
 from services.gateway.schemas import local as schemas
 
 router = APIRouter(tags=["local"])

@@ -47,20 +47,28 @@ class View(BaseModel):
 
 
 Name = Annotated[
-    StrictStr, StringConstraints(min_length=1, max_length=SHORT, strip_whitespace=True), AfterValidator(_printable)
+    StrictStr,
+    StringConstraints(min_length=1, max_length=SHORT, strip_whitespace=True),
+    AfterValidator(_printable),
+    Field(examples=["2026 Q3"]),
 ]
-Text = Annotated[StrictStr, StringConstraints(max_length=LONG), AfterValidator(_printable)]
+Text = Annotated[
+    StrictStr,
+    StringConstraints(max_length=LONG),
+    AfterValidator(_printable),
+    Field(examples=["Delivered two of three milestones."]),
+]
 Reason = Annotated[
     StrictStr,
     StringConstraints(min_length=1, max_length=2000, strip_whitespace=True),
     AfterValidator(_printable),
-    Field(description="Why; kept in the audit trail."),
+    Field(description="Why; kept in the audit trail.", examples=["A public holiday was overlooked."]),
 ]
 Reference = Annotated[
     StrictStr,
     StringConstraints(min_length=1, max_length=SHORT, strip_whitespace=True),
     AfterValidator(_printable),
-    Field(description="Id, code or name."),
+    Field(description="Id, code or name.", examples=["E0042"]),
 ]
 Day = Annotated[
     StrictStr,
@@ -78,7 +86,9 @@ Decimal = Annotated[
     StringConstraints(pattern=r"^-?\d{1,18}(\.\d{1,12})?$"),
     Field(description="A decimal number as a string.", examples=["87.25"]),
 ]
-Key = Annotated[UUID, BeforeValidator(_text_only), Field(description="UUID.")]
+Key = Annotated[
+    UUID, BeforeValidator(_text_only), Field(description="UUID.", examples=["01994a3e-7c1f-7c3a-9d55-2f6f3f1d0a11"])
+]
 
 
 def plain(body: BaseModel, **renamed: str) -> dict[str, Any]:

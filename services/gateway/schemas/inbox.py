@@ -19,5 +19,5 @@ class MarkRead(Body):
 class SetPreferences(Body):
     """How I want to be told."""
 
-    language: Literal["", "zh-CN", "en"] = ""
+    language: Annotated[Literal["", "zh-CN", "en"], Field(examples=["zh-CN"])] = ""
     email: StrictBool = True

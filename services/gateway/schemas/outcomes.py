@@ -58,4 +58,4 @@ class RecordInterview(Body):
 class SignInterview(Body):
     """Typed name, or "click"."""
 
-    signature: Annotated[str, Field(min_length=1, max_length=200)]
+    signature: Annotated[str, Field(min_length=1, max_length=200, examples=["click"])]

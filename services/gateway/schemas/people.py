@@ -40,9 +40,9 @@ class CreateTenant(Body):
     """A new company."""
 
     name: Name
-    admin_email: Name
-    time_zone: Name = "Asia/Shanghai"
-    country: Annotated[Name, Field(max_length=2)] = "CN"
+    admin_email: Annotated[Name, Field(examples=["hr@company.example"])]
+    time_zone: Annotated[Name, Field(examples=["Asia/Shanghai"])] = "Asia/Shanghai"
+    country: Annotated[Name, Field(max_length=2, examples=["CN"])] = "CN"
     language: Language = "zh-CN"
     edition: Literal["basic", "professional"] = "professional"
 

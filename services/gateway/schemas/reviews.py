@@ -34,7 +34,15 @@ class WithReason(Body):
 class ApplyTemplate(Body):
     """A definition."""
 
-    source: Annotated[str, Field(min_length=1, max_length=1_000_000, description="YAML or JSON.")]
+    source: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1_000_000,
+            description="YAML or JSON.",
+            examples=["name: Sales 2026\nsections: []\n"],
+        ),
+    ]
     publish: StrictBool = False
 
 
@@ -115,7 +123,7 @@ class CreateCycle(Body):
 class LaunchCycle(Body):
     """How to launch."""
 
-    on_person_findings: Literal["refuse", "exclude"] = "refuse"
+    on_person_findings: Annotated[Literal["refuse", "exclude"], Field(examples=["exclude"])] = "refuse"
     warnings_reason: Annotated[str, Field(max_length=2000)] = ""
 
 

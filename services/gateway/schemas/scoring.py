@@ -30,13 +30,13 @@ class MoveMember(PreviewMove):
 class UndoSession(Body):
     """How much to take back."""
 
-    everything: StrictBool = False
+    everything: Annotated[StrictBool, Field(examples=[False])] = False
 
 
 class CommitSession(Body):
     """Why the guideline is waived, where it is enforced and missed."""
 
-    waiver_reason: Annotated[str, Field(max_length=2000)] = ""
+    waiver_reason: Annotated[str, Field(max_length=2000, examples=["Two transfers in September."])] = ""
 
 
 class Acknowledge(Body):

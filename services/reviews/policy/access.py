@@ -92,11 +92,6 @@ CLOCKWORK_ACCESS: Mapping[str, Access] = dict(
     ]
 )
 
-EVENT_LOG_ACCESS: Mapping[str, Access] = {
-    f"/attune.eventlog.v1.EventLogService/{method}": Access(services=frozenset({"bridge", "notify", "scoring"}))
-    for method in ("Read", "Acknowledge", "GetPosition")
-}
-
 RPC_ACCESS: Mapping[str, Access] = {
     **TEMPLATE_ACCESS,
     **CYCLE_ACCESS,
@@ -104,5 +99,4 @@ RPC_ACCESS: Mapping[str, Access] = {
     **ACTUAL_ACCESS,
     **OUTCOME_ACCESS,
     **CLOCKWORK_ACCESS,
-    **EVENT_LOG_ACCESS,
 }

@@ -4,12 +4,11 @@ from services.runtime.eventlog.backlog import Backlog
 from services.runtime.eventlog.consumer import Consumer
 from services.runtime.eventlog.log import PARTITIONS, Event, bump_epoch, emit, partition_of, tables
 from services.runtime.eventlog.reading import event_of
-from services.runtime.eventlog.servicer import RPC_ACCESS, EventLogServicer
+from services.runtime.eventlog.servicer import EventLogServicer, rpc_access
 from services.runtime.eventlog.wake import Wake
 
 __all__ = [
     "PARTITIONS",
-    "RPC_ACCESS",
     "Backlog",
     "Consumer",
     "Event",
@@ -19,5 +18,6 @@ __all__ = [
     "emit",
     "event_of",
     "partition_of",
+    "rpc_access",
     "tables",
 ]

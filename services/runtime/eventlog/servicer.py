@@ -20,13 +20,7 @@ from services.runtime.identity import Access, current_principal
 DEFAULT_LIMIT, MAX_LIMIT = 200, 1_000
 NIL = UUID(int=0)
 SERVICE = "/attune.eventlog.v1.EventLogService"
-FOLLOWERS = frozenset({"reviews", "goals", "scoring", "notify", "bridge"})
-RPC_ACCESS: Mapping[str, Access] = {
-    f"{SERVICE}/Read": Access(services=FOLLOWERS),
-    f"{SERVICE}/Acknowledge": Access(services=frozenset({"bridge"})),
-    f"{SERVICE}/GetPosition": Access(services=frozenset({"bridge"})),
-    f"{SERVICE}/ListFollowed": Access(frozenset({"operator", "hr_admin", "auditor"})),
-}
+WITHOUT_TABLES = frozenset({"bridge"})  # those who keep their place with the producer
 EPOCH = text("SELECT log_epoch, xid::text AS xid FROM event_epoch")
 READ = text(
     "SELECT e.* FROM"
@@ -62,6 +56,17 @@ KEPT = text(
     "SELECT partition, log_epoch, xid::text AS xid, event_id FROM event_cursor"
     " WHERE consumer = :consumer AND producer = :producer"
 )
+
+
+def rpc_access(followers: frozenset[str]) -> Mapping[str, Access]:
+    """Return who may call what of a log that these follow."""
+    keeping = Access(services=followers & WITHOUT_TABLES)
+    return {
+        f"{SERVICE}/Read": Access(services=followers),
+        f"{SERVICE}/Acknowledge": keeping,
+        f"{SERVICE}/GetPosition": keeping,
+        f"{SERVICE}/ListFollowed": Access(frozenset({"operator", "hr_admin", "auditor"})),
+    }
 
 
 class EventDatabase(Protocol):

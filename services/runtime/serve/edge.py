@@ -9,6 +9,7 @@ from services.runtime import telemetry
 from services.runtime.errors import Status, status_of
 from services.runtime.identity import Gate
 from services.runtime.serve.requests import RequestRules
+from services.runtime.serve.transport import certificate_names
 
 Context = Any  # grpc.aio.ServicerContext, whose type parameters say nothing here
 Handler = Any  # grpc.RpcMethodHandler
@@ -17,8 +18,9 @@ Handler = Any  # grpc.RpcMethodHandler
 class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wraps each method once; whatever is raised below leaves here as one status with a reason."""
 
-    def __init__(self, gate: Gate, rules: RequestRules) -> None:
+    def __init__(self, gate: Gate, rules: RequestRules, *, mutual: bool = False) -> None:
         self._gate = gate
+        self._mutual = mutual
         self._rules = rules
         self._wrapped: dict[str, Handler] = {}
 
@@ -73,7 +75,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def _admit(self, method: str, request: Any, context: Context, metadata: dict[str, Any], streaming: bool) -> Any:
         if not streaming:
             self._rules.check_deadline(method, context.time_remaining())
-        self._gate.enter(method, metadata)
+        self._gate.enter(method, metadata, certificate_names(context) if self._mutual else None)
         if hasattr(request, "ListFields"):
             self._rules.check_values(request)
             return request

@@ -19,16 +19,11 @@ from services.runtime.errors import status_of
 from services.runtime.identity import Access, Gate, TokenVerifier
 from services.runtime.serve.edge import EdgeInterceptor
 from services.runtime.serve.requests import RequestRules
+from services.runtime.serve.transport import MAX_MESSAGE_BYTES, server_credentials
+from services.runtime.settings import Certificate
 
 GRACE_SECONDS = 10.0
 DATABASE_WAIT_SECONDS = 30.0
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # a page of 5 000 people in columns, or a sheet of 100 000 rows
-CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.lb_policy_name", "round_robin"),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-)
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -50,16 +45,21 @@ class Listening(Protocol):
     @property
     def metrics_port(self) -> int: ...
     @property
+    def health_port(self) -> int: ...
+    @property
     def identity_keys_dir(self) -> Path: ...
+    @property
+    def certificate(self) -> Certificate | None: ...
 
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of a service: its servicers, who may call what, and its exceptions to the rules for requests."""
+    """The parts of a service: its servicers, who may call what and follow its log, its exceptions to request rules."""
 
     registrations: Sequence[Registration]
     access: Mapping[str, Access]
     rules: RequestRules = field(default_factory=RequestRules)
+    followers: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -67,12 +67,16 @@ class Service:
         return sorted({method.split("/")[1] for method in self.access})
 
 
-def build_server(service: Service, verifier: TokenVerifier) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """Return a server with the edge in front, health and reflection; not started, no port yet."""
-    access = {**eventlog.RPC_ACCESS, **service.access}
-    server = grpc.aio.server(
-        interceptors=[EdgeInterceptor(Gate(verifier, access), service.rules)], options=SERVER_OPTIONS
-    )
+def build_server(
+    service: Service, verifier: TokenVerifier, *, mutual: bool = False
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """Return a server with the edge in front, health and reflection; not started, no port yet.
+
+    `mutual`: each caller shows a certificate, and it must be the one of the process that signed the token.
+    """
+    access = {**eventlog.rpc_access(service.followers), **service.access}
+    edge = EdgeInterceptor(Gate(verifier, access), service.rules, mutual=mutual)
+    server = grpc.aio.server(interceptors=[edge], options=SERVER_OPTIONS)
     for register, servicer in service.registrations:
         register(servicer, server)
     answers = health.aio.HealthServicer()
@@ -81,20 +85,21 @@ def build_server(service: Service, verifier: TokenVerifier) -> tuple[grpc.aio.Se
     return server, answers
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """Return a channel to another process, balanced over the addresses behind its name."""
-    return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-
-
 async def serve(
     settings: Listening, service: Service, *, database: Database | None = None, background: Sequence[Background] = ()
 ) -> None:
     """Serve until SIGTERM or SIGINT; ends with an error when a background task does, so that a supervisor restarts."""
     if database is not None:
         await _wait_for(database)
-    server, answers = build_server(service, TokenVerifier(settings.identity_keys_dir))
-    port = server.add_insecure_port(f"{settings.host}:{settings.port}")
+    verifier, certificate = TokenVerifier(settings.identity_keys_dir), settings.certificate
+    server, answers = build_server(service, verifier, mutual=certificate is not None)
+    address = f"{settings.host}:{settings.port}"
+    if certificate is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, server_credentials(certificate))
     await server.start()
+    probed = await _health_server(settings, answers)
     metrics = start_http_server(settings.metrics_port, settings.host) if settings.metrics_port else None
     await answers.set("", health_pb2.HealthCheckResponse.SERVING)
     gc.collect()
@@ -105,12 +110,25 @@ async def serve(
     finally:
         await answers.enter_graceful_shutdown()
         await server.stop(GRACE_SECONDS)
+        if probed is not None:
+            await probed.stop(None)
         if database is not None:
             await database.dispose()
         if metrics is not None:
             await asyncio.to_thread(metrics[0].shutdown)
             metrics[0].server_close()
         telemetry.log.info("stopped")
+
+
+async def _health_server(settings: Listening, answers: health.aio.HealthServicer) -> grpc.aio.Server | None:
+    """Serve health alone on a port of its own, where one is set: probes of an orchestrator show no certificate."""
+    if not settings.health_port:
+        return None
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(answers, server)
+    server.add_insecure_port(f"{settings.host}:{settings.health_port}")
+    await server.start()
+    return server
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
