@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 
 from services.gateway import errors
 from services.gateway.auth import Authenticator, LocalIssuer, OidcIssuer
@@ -20,6 +21,9 @@ DESCRIPTION = (
     "Performance reviews for a whole company: goals, timed review cycles, scoring, calibration, appeals, interviews."
 )
 
+# FastAPI's own spans carry the query and the client's address, which may be personal, and cost where nothing is kept.
+UNTOLD = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False)
+
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Return the application; it connects when it starts."""
@@ -31,6 +35,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         docs_url=None if production else "/docs",
         redoc_url=None,
         lifespan=_lifespan,
+        telemetry=UNTOLD,
         responses={
             "4XX": {"description": "A problem (RFC 9457): code, detail, errors[].", "content": {errors.PROBLEM: {}}}
         },

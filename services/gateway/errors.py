@@ -105,7 +105,7 @@ async def _rpc(request: Request, error: Exception) -> JSONResponse:
     code = reason or error.code().name
     status = STATUS_BY_REASON.get(code) or STATUS_BY_CODE.get(error.code(), 500)
     if status >= 500:
-        telemetry.log.warning("call_failed", code=error.code().name, reason=reason, path=request.scope.get("path"))
+        telemetry.log.warning("call_failed", code=error.code().name, reason=reason)
     detail = error.details() or code if status != 503 else "a service that is needed cannot be reached; try again"
     headers = {"Retry-After": meta.get("retry_after", "1")} if status in (429, 503) else {}
     return problem(request, status, code, detail, faults, headers)
@@ -113,7 +113,7 @@ async def _rpc(request: Request, error: Exception) -> JSONResponse:
 
 def bug(request: Request, error: Exception) -> JSONResponse:
     """Record what nobody foresaw and return an answer that does not tell its cause."""
-    telemetry.log.error("unexpected_error", path=request.scope.get("path"), exc_info=error)
+    telemetry.log.error("unexpected_error", exc_info=error)
     return problem(request, 500, "INTERNAL", "an internal error occurred; it has been recorded")
 
 

@@ -209,10 +209,13 @@ class Gate:
         self._verifier = verifier
         self._access = access
 
-    def enter(self, method: str, metadata: Mapping[str, Any]) -> None:
-        """Make the caller known to the RPC being served; raises UnauthenticatedError or DeniedError."""
+    def enter(self, method: str, metadata: Mapping[str, Any]) -> Principal | None:
+        """Make the caller known to the RPC being served; raises UnauthenticatedError or DeniedError.
+
+        Returns the caller; None for the few methods that are open to everybody.
+        """
         if method.startswith(OPEN_PREFIXES):
-            return
+            return None
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("a token is required")
@@ -223,6 +226,7 @@ class Gate:
         if not access.admits(principal):
             raise DeniedError("this caller may not use this method")
         admitted(principal, token)
+        return principal
 
 
 def _to_claims(principal: Principal) -> dict[str, Any]:
