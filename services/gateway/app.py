@@ -10,7 +10,7 @@ from fastapi.telemetry import TelemetryConfig
 from services.gateway import errors
 from services.gateway.auth import Authenticator, LocalIssuer, OidcIssuer
 from services.gateway.calls import Services
-from services.gateway.edge import Edge
+from services.gateway.edge import API, Edge
 from services.gateway.limiting import RateLimit
 from services.gateway.paging import Pages
 from services.gateway.routes import ROUTERS, local
@@ -45,9 +45,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(Edge, body_limit=settings.body_limit)
     app.include_router(_health())
     for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix=API)
     if not production:
-        app.include_router(local.router, prefix="/v1")
+        app.include_router(local.router, prefix=API)
     return app
 
 

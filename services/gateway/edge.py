@@ -16,6 +16,7 @@ from services.runtime.clock import new_id
 QUIET = ("/healthz", "/readyz")
 UPLOAD_SUFFIX = ":import"  # only these routes take files
 UPLOAD_LIMIT = 65 * 1024 * 1024  # bytes: a file of 64 MiB and its envelope
+API = "/v1"  # where all routers stand
 UNMATCHED = "unmatched"  # what is written in place of a path that is none of ours
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REQUESTS = Counter("attune_rest_requests", "REST requests served", ["method", "route", "status"])
@@ -92,7 +93,7 @@ class Answer:
 
 def _note(scope: Scope, answer: Answer, seconds: float, span: Span) -> None:
     """Count, time, log and describe a request by its route: paths and queries may name people."""
-    route = getattr(scope.get("route"), "path", UNMATCHED)
+    route = _route(scope)
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
     REQUESTS.labels(method, route, answer.status).inc()
     DURATION.labels(method, route).observe(seconds)
@@ -111,3 +112,9 @@ def _note(scope: Scope, answer: Answer, seconds: float, span: Span) -> None:
         )
         if answer.status >= 500:
             span.set_status(StatusCode.ERROR)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the path that was asked for; routes know theirs without the prefix of their router."""
+    path = getattr(scope.get("route"), "path", "")
+    return (API if scope["path"].startswith(f"{API}/") else "") + path if path else UNMATCHED

@@ -59,6 +59,8 @@ UNSEALED = text(
 class SystemTransactions(Protocol):
     """What the sealer needs of a database: transactions that see the audit of all tenants."""
 
+    @property
+    def service(self) -> str: ...
     def system_transaction(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
 
@@ -78,7 +80,7 @@ class Sealer:
         self._database = database
         self._every = every_seconds
         self._watermark = "0"
-        self._unsealed = telemetry.Age(telemetry.AUDIT_UNSEALED)
+        self._unsealed = telemetry.Age(telemetry.AUDIT_UNSEALED.labels(database.service))
 
     async def run(self) -> None:
         """Seal for ever; an outage of the database is waited out."""
@@ -99,7 +101,7 @@ class Sealer:
             while (batch := await self._seal_batch(tenant_id)) > 0:
                 sealed += batch
         self._watermark = waiting.horizon
-        telemetry.AUDIT_SEALED.inc(sealed)
+        telemetry.AUDIT_SEALED.labels(self._database.service).inc(sealed)
         self._unsealed.reached(waiting.beyond.timestamp() if waiting.beyond else begun)
         return sealed
 

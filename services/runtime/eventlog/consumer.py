@@ -123,6 +123,7 @@ class Following(Generic[W]):
         self._cursors: dict[int, Cursor] = {}
         self._leased = self._parking_seen = float("-inf")
         self._lag = telemetry.Age(telemetry.EVENT_LAG.labels(name, producer))
+        telemetry.EVENTS_PARKED.labels(name, producer)  # shown as 0, so that the first one is an increase
 
     def forget(self) -> None:
         """Trust nothing that is remembered; the next round reads the cursors again."""

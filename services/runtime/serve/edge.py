@@ -38,6 +38,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         return self._wrapped[method]
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
+        telemetry.expect(method)
         kind = "unary" if not handler.request_streaming else "stream"
         answer = "unary" if not handler.response_streaming else "stream"
         behaviour = getattr(handler, f"{kind}_{answer}")

@@ -9,6 +9,7 @@ from services.runtime.telemetry.metrics import (
     EVENTS_CONSUMED,
     EVENTS_PARKED,
     Age,
+    expect,
     measured,
 )
 from services.runtime.telemetry.traces import (
@@ -36,6 +37,7 @@ __all__ = [
     "concerns",
     "configure",
     "current_trace_id",
+    "expect",
     "ids_in",
     "log",
     "measured",
