@@ -28,13 +28,14 @@ STATEMENT_LENGTH = 2_000  # characters; statements hold no values of people's, t
 IDS = {"cycle_id": "cycle", "stage_id": "stage", "task_id": "task"}  # field of a message → name in logs and spans
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOW_BITS = (1 << 64) - 1
+SAMPLER = ParentBased(ALWAYS_ON)  # a root is only begun when its trace is kept
 
 tracer = trace.get_tracer("attune")
 _next_trace_id: ContextVar[int] = ContextVar("next_trace_id", default=0)
-_sampling = {"below": 0}  # traces are kept whose low 64 bits are below this: the rule of TraceIdRatioBased
+SAMPLING = {"below": 0}  # traces are kept whose low 64 bits are below this: the rule of TraceIdRatioBased
 
 
-class _Ids(RandomIdGenerator):
+class Ids(RandomIdGenerator):
     """Gives a trace the id by which it was chosen."""
 
     def generate_trace_id(self) -> int:
@@ -43,13 +44,9 @@ class _Ids(RandomIdGenerator):
 
 def configure_traces(service: str, endpoint: str, ratio: float) -> None:
     """Send this share of traces to the endpoint; without one none is made, but every request still has an id."""
-    _sampling["below"] = round(ratio * (LOW_BITS + 1)) if endpoint else 0
+    SAMPLING["below"] = round(ratio * (LOW_BITS + 1)) if endpoint else 0
     if endpoint:
-        provider = TracerProvider(
-            sampler=ParentBased(ALWAYS_ON),  # a root is only begun when its trace is kept
-            resource=Resource({"service.name": service}),
-            id_generator=_Ids(),
-        )
+        provider = TracerProvider(sampler=SAMPLER, resource=Resource({"service.name": service}), id_generator=Ids())
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
         trace.set_tracer_provider(provider)
 
@@ -91,7 +88,7 @@ def caused(name: str, cause: SpanContext | None, **ids: object) -> Iterator[Span
 
     It is kept when its own id or the id of the cause says so: whoever has the cause's spans has these, too.
     """
-    keep = bool(_sampling["below"]) and cause is not None and (cause.trace_flags.sampled or _kept(cause.trace_id))
+    keep = bool(SAMPLING["below"]) and cause is not None and (cause.trace_flags.sampled or _kept(cause.trace_id))
     span = _root(name, SpanKind.INTERNAL, [Link(cause)] if cause else (), keep=keep or None)
     known = {key: str(value) for key, value in ids.items() if value}
     if span.is_recording():
@@ -210,4 +207,4 @@ def _root(name: str, kind: SpanKind, links: Sequence[Link] = (), *, keep: bool |
 
 
 def _kept(trace_id: int) -> bool:
-    return trace_id & LOW_BITS < _sampling["below"]
+    return trace_id & LOW_BITS < SAMPLING["below"]
