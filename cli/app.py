@@ -27,6 +27,7 @@ from cli import (
     tasks,
     templates,
     tenants,
+    traces,
 )
 from cli.output import Exit, Failure, tell
 
@@ -48,6 +49,7 @@ TOPICS = (
     appeals,
     exports,
     operations,
+    traces,
 )
 
 

@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import JsonOption, fail, print_json, progress, results
+from cli.traces import checked_trace_id, told
+from deploy.local.kept import lines_of
 from deploy.local.layout import Layout
 from deploy.local.stack import Stack, StackErrors
 from deploy.local.state import Progress, StackState
-from deploy.local.steps import NEEDS, PROCESSES
+from deploy.local.steps import COLLECTOR, EVERY_PROCESS, NEEDS, PROCESSES
 
 _MARKS = {"working": "[dim]·[/]", "ready": "[green]✓[/]", "note": "[yellow]![/]", "failed": "[red]✗[/]"}
 _PLAIN_MARKS = {"working": "...", "ready": "ok ", "note": "!  ", "failed": "x  "}
@@ -72,11 +74,12 @@ def start_stack(stack: Stack) -> bool:
 def up(
     only: Annotated[str, typer.Option(help="Start these only, comma separated, and what they need.")] = "",
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Take free ports, not the documented ones.")] = False,
+    traces: Annotated[bool, typer.Option("--traces", help="Keep all traces in .attune/traces.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start the local stack, or follow one that is just starting; its data is kept in .attune/."""
     try:
-        wanted = only.split(",") if only else PROCESSES
+        wanted = [*(only.split(",") if only else PROCESSES), *([COLLECTOR] if traces else [])]
         stack = Stack(ports="free" if free_ports else "standard", only=wanted)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from None
@@ -123,10 +126,14 @@ def logs(
     process: Annotated[str | None, typer.Argument(help="One process; all when left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines from the end.")] = 40,
+    trace: Annotated[str, typer.Option(help="The lines of this trace and of what it caused, by time.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show what the processes of the local stack wrote."""
     layout = Layout.default()
+    if trace:
+        _show_lines(layout, checked_trace_id(trace), as_json=as_json)
+        return
     known = sorted(log.stem for log in layout.logs.glob("*.log"))
     if process is not None and process not in known:
         raise typer.BadParameter(f"no log of {process!r}; there are: {', '.join(known) or 'none yet'}")
@@ -143,6 +150,17 @@ def logs(
                 results.print(f"== {log.stem}", style="bold")
             for line in _tail(log, lines):
                 typer.echo(line)
+
+
+def _show_lines(layout: Layout, trace_id: str, *, as_json: bool) -> None:
+    found = lines_of(layout, trace_id)
+    if not found:
+        fail(f"no log line of trace {trace_id} is kept in {layout.logs}")
+    if as_json:
+        print_json(found)
+        return
+    for line in found:
+        results.print(told(line), markup=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -182,7 +200,7 @@ def _addresses(state: StackState) -> Table:
 def _processes(state: StackState) -> Table:
     table = Table("process", "state", "pid", "restarts", box=None, pad_edge=False, header_style="bold")
     table.add_column("address", overflow="fold")
-    for name in PROCESSES:
+    for name in EVERY_PROCESS:
         if (process := state.processes.get(name)) is not None:
             color = "green" if process.state == "ready" else "yellow"
             pid = str(process.pid or "-")

@@ -42,3 +42,10 @@ async def service_database(
     yield open_once
     for database in opened.values():
         await database.dispose()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of each test that did not run why: nobody looks for an s in a row of dots."""
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.write_line(f"NOT RUN  {report.nodeid}: {reason.removeprefix('Skipped: ')}", yellow=True)

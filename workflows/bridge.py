@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 
 import grpc
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from temporalio.service import RPCError
 
 from protos.engine.v1 import engine_pb2_grpc
@@ -89,7 +89,6 @@ HINTED: Mapping[str, frozenset[str]] = {
 
 HINTS = Counter("attune_bridge_hints", "Hints sent to workflows", ["outcome"])
 REVIVED = Counter("attune_bridge_workflows_started", "Workflows that the reconciler had to start")
-READ_AGE = Gauge("attune_bridge_read_age_seconds", "Time since a log was last read", ["producer"])
 
 
 def hinted_cycle(event: eventlog_pb2.Event) -> Cycle | None:
@@ -159,6 +158,7 @@ class Follower:
         self._caller = caller
         self._hints = hints
         self._undelivered: deque[Batch] = deque()
+        self._lag = telemetry.Age(telemetry.EVENT_LAG.labels(NAME, producer))
 
     async def run(self, wait: Callable[[str], Awaitable[None]]) -> None:
         """Follow for ever; `wait` returns when there may be more."""
@@ -176,14 +176,16 @@ class Follower:
         kept = await self._log.GetPosition(request, **self._caller.short())
         positions = {position.partition: position for position in kept.positions}
         while True:
+            begun = time.time()
             reading = eventlog_pb2.ReadRequest(consumer=NAME, positions=positions.values(), limit=READ_LIMIT)
             reply = await self._log.Read(reading, **self._caller.short())
             self.read_at = time.monotonic()
-            READ_AGE.labels(self.producer).set(0)
             if reply.log_epoch != kept.log_epoch:
                 return
             self._take(reply.events, positions)
             await self._acknowledge(kept.log_epoch)
+            if not self._undelivered:
+                self._lag.reached(begun)
             if not reply.events:
                 await wait(self.producer)
 

@@ -1,14 +1,15 @@
 """The worker's boundary around each activity: its span, and the name under which its failure is recorded."""
 
+import time
 from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.trace import Link
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from services.runtime.telemetry import parse_traceparent, tracer
+from services.runtime import telemetry
 from workflows import errors
+from workflows.messages import Step
 
 
 class ActivityEdge(Interceptor):
@@ -21,10 +22,27 @@ class ActivityEdge(Interceptor):
 class _Edge(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         """Run in a new trace of its own, linked to the request that caused it: a wait of weeks is no span."""
-        cause = parse_traceparent(getattr(input.args[0], "traceparent", "")) if input.args else None
-        step = activity.info().activity_type
-        with tracer.start_as_current_span(f"step {step}", context=Context(), links=[Link(cause)] if cause else None):
+        message = input.args[0] if input.args else None
+        cause = telemetry.parse_traceparent(getattr(message, "traceparent", ""))
+        step, begin = activity.info().activity_type, time.perf_counter()
+        with telemetry.caused(f"step {step}", cause, **_ids(message)):
             try:
-                return await self.next.execute_activity(input)
+                outcome = await self.next.execute_activity(input)
             except Exception as error:
-                raise errors.named(error, step) from None
+                named = errors.named(error, step)
+                telemetry.log.warning("step failed", step=step, reason=_reason(named), attempt=activity.info().attempt)
+                raise named from None
+            say = telemetry.log.debug if step == Step.TICK else telemetry.log.info  # a look is of no interest
+            say("step done", step=step, ms=round((time.perf_counter() - begin) * 1000, 1))
+            return outcome
+
+
+def _ids(message: Any) -> dict[str, str]:
+    """What a step is about, from the messages that steps are given."""
+    about = getattr(message, "cycle", None) or getattr(message, "schedule", None)
+    stage = getattr(getattr(message, "action", None), "stage_id", "") or getattr(message, "stage_id", "")
+    return {"tenant": getattr(about, "tenant_id", ""), "cycle": getattr(about, "cycle_id", ""), "stage": stage}
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, ApplicationError) else type(error).__name__

@@ -12,6 +12,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from workflows.sdk_metrics import exposed
+
 Answer = tuple[str, str, bytes]  # status, content type, body
 SCRAPE_SECONDS = 2.0
 
@@ -55,8 +57,7 @@ class Probe:
             return b""
         try:
             with closing(urllib.request.urlopen(self._sdk_metrics, timeout=SCRAPE_SECONDS)) as reply:  # noqa: S310
-                body: bytes = reply.read()
-                return body
+                return exposed(reply.read())
         except OSError:
             return b""
 

@@ -89,7 +89,8 @@ async def main(queues: Sequence[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sdk_metrics = f"127.0.0.1:{free_port()}"
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=sdk_metrics)))
+    exposed = PrometheusConfig(sdk_metrics, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True)
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=exposed, attach_service_name=False))
     ready = asyncio.Event()
     with Probe(settings.host, settings.probe_port, ready.is_set, f"http://{sdk_metrics}/metrics"):
         engine = await client.connect(settings, runtime)

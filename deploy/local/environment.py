@@ -76,6 +76,12 @@ def process_environment(wiring: Wiring, name: str, inherited: Mapping[str, str])
     return told
 
 
+def traced(wiring: Wiring, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What is inherited where the stack's own collector runs: every trace is kept there unless a ratio was set."""
+    endpoint = f"http://{wiring.address('collector')}"
+    return {"ATTUNE_TRACE_RATIO": "1", **inherited, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+
+
 def _shared(wiring: Wiring) -> dict[str, str]:
     addresses = {f"ATTUNE_{service.upper()}_ADDRESS": wiring.address(service) for service in (*SERVICES, "engine")}
     return {

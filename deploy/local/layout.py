@@ -48,6 +48,10 @@ class Layout:
         return self.root / "logs"
 
     @property
+    def traces(self) -> Path:
+        return self.root / "traces"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

@@ -26,6 +26,7 @@ STANDARD: Mapping[str, int] = {
     "temporal": 7233,
     "temporal_ui": 8233,
     "redis": 6379,
+    "collector": 4317,
     "people_metrics": 9051,
     "goals_metrics": 9052,
     "reviews_metrics": 9053,

@@ -84,3 +84,18 @@ def temporal_program(wiring: Wiring, binary: TemporalBinary, inherited: Mapping[
         address=wiring.address("temporal"),
         patience_seconds=15.0,
     )
+
+
+def collector_program(wiring: Wiring, inherited: Mapping[str, str]) -> Program:
+    """The keeper of traces; it ends after those that send to it."""
+    port = wiring.ports["collector"]
+    return Program(
+        name="collector",
+        command=(sys.executable, "-m", "deploy.local.collector", str(port), str(wiring.layout.traces)),
+        environment=process_environment(wiring, "collector", inherited),
+        ready=probes.listening(port),
+        log=wiring.layout.log("collector"),
+        held_file=wiring.layout.held_file("collector"),
+        address=wiring.address("collector"),
+        patience_seconds=5.0,
+    )

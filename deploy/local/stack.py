@@ -47,7 +47,7 @@ class Stack:
     ) -> None:
         self.layout = Layout.at(data_dir) if data_dir else Layout.default()
         self._ports: PortMode = ports
-        self._only = steps.with_needs(frozenset(only)) & frozenset((*steps.PROCESSES, steps.DATABASE_STEP))
+        self._only = steps.with_needs(frozenset(only)) & frozenset((*steps.EVERY_PROCESS, steps.DATABASE_STEP))
         self._environment = {**os.environ, **(environment or {})}
         self._tied = tied
         self._supervisor: subprocess.Popen[bytes] | None = None

@@ -9,8 +9,13 @@ from deploy.local.environment import SERVICES
 # Not a process: roles, schemas and migrations.
 DATABASE_STEP = "database"
 
+# Keeps traces of this machine's stack; starts only when it is asked for.
+COLLECTOR = "collector"
+OPTIONAL = (COLLECTOR,)
+
 # What must be ready before a step begins. The order of the keys is the order in which a person reads them.
 NEEDS: Mapping[str, tuple[str, ...]] = {
+    COLLECTOR: (),
     "postgres": (),
     "redis": (),
     "temporal": (),
@@ -20,14 +25,15 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "worker": ("temporal", *SERVICES),
     "bridge": ("temporal", *SERVICES),
 }
-PROCESSES = tuple(step for step in NEEDS if step != DATABASE_STEP)
+EVERY_PROCESS = tuple(step for step in NEEDS if step != DATABASE_STEP)
+PROCESSES = tuple(step for step in EVERY_PROCESS if step not in OPTIONAL)
 
 # The groups in which processes are stopped, each together: what others call ends after its callers.
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     ("gateway", "worker", "bridge"),
     SERVICES,
     ("temporal", "redis"),
-    ("postgres",),
+    ("postgres", COLLECTOR),
 )
 
 

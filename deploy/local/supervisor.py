@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 
 from deploy.local import keys, leftovers, migrate, ports, postgres, processes, programs, redis, steps, temporal
 from deploy.local.child import Child, Program, StartFailed
-from deploy.local.environment import SERVICES, Wiring
+from deploy.local.environment import SERVICES, Wiring, traced
 from deploy.local.holding import ALREADY_RUNNING, lock
 from deploy.local.layout import Layout
 from deploy.local.processes import Identity
@@ -48,6 +48,8 @@ class Supervisor:
         before = read_state(self._layout)
         self._claims = ports.Claims()  # held while this process lives
         self._wiring = self._settle(options.port_mode, before)
+        if steps.COLLECTOR in self._steps:
+            self._environment = traced(self._wiring, environment)
         own = Identity.of(os.getpid())
         self._state = StackState(
             supervisor=asdict(own) if own else {},
@@ -129,6 +131,7 @@ class Supervisor:
             "redis": self._start_redis,
             "temporal": self._start_temporal,
             steps.DATABASE_STEP: self._prepare_database,
+            steps.COLLECTOR: self._start_collector,
         }
         if step in special:
             await special[step]()
@@ -156,6 +159,9 @@ class Supervisor:
         if server is None:
             self._note("redis", redis.STAND_IN_NOTE)
         await self._start(programs.redis_program(self._wiring, server, self._environment))
+
+    async def _start_collector(self) -> None:
+        await self._start(programs.collector_program(self._wiring, self._environment))
 
     async def _start_temporal(self) -> None:
         if "TEMPORAL_ADDRESS" in self._environment:

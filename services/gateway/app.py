@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 
 from services.gateway import errors
 from services.gateway.auth import Authenticator
 from services.gateway.calls import Services
-from services.gateway.edge import Edge
+from services.gateway.edge import API, Edge
 from services.gateway.issuers import LOCAL_ISSUER, Issuer, LocalIssuer, OidcIssuer, PublishedKeys
 from services.gateway.limiting import RateLimit
 from services.gateway.paging import Pages
@@ -20,6 +21,9 @@ from services.runtime.identity import TokenSigner
 DESCRIPTION = (
     "Performance reviews for a whole company: goals, timed review cycles, scoring, calibration, appeals, interviews."
 )
+
+# FastAPI's own spans carry the query and the client's address, which may be personal, and cost where nothing is kept.
+UNTOLD = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False)
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -32,6 +36,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         docs_url=None if production else "/docs",
         redoc_url=None,
         lifespan=_lifespan,
+        telemetry=UNTOLD,
         responses={
             "4XX": {
                 "description": "A problem (RFC 9457): code, detail, errors[].",
@@ -44,9 +49,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(Edge, body_limit=settings.body_limit)
     app.include_router(_health())
     for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix=API)
     if settings.issuing_key_file is not None:
-        app.include_router(local.router, prefix="/v1")
+        app.include_router(local.router, prefix=API)
     return app
 
 

@@ -7,11 +7,13 @@ from fastapi import Depends, Path, Query, Request
 
 from services.gateway import idempotency
 from services.gateway.calls import Call
+from services.runtime import telemetry
 
 
 async def _call(request: Request) -> Call:
     state = request.app.state
     caller = await state.authenticator.caller(request.headers.get("authorization", ""))
+    telemetry.concerns(tenant=caller.principal.tenant_id, **telemetry.ids_in(request.path_params.get))
     request.state.limit_headers = await state.rate_limit.admit(caller.principal.actor)
     return Call(
         caller=caller,

@@ -134,7 +134,7 @@ async def _rpc(request: Request, error: Exception) -> JSONResponse:
     code = reason or error.code().name
     status = STATUS_BY_REASON.get(code) or STATUS_BY_CODE.get(error.code(), 500)
     if status >= 500:
-        telemetry.log.warning("call_failed", code=error.code().name, reason=reason, path=request.scope.get("path"))
+        telemetry.log.warning("call_failed", code=error.code().name, reason=reason)
     detail = SENTENCES.get(status) or error.details() or code
     headers = {"Retry-After": meta.get("retry_after", "1")} if status in (429, 503) else HEADERS_BY_STATUS.get(status)
     return problem(request, status, code, detail, faults, headers)
@@ -142,7 +142,7 @@ async def _rpc(request: Request, error: Exception) -> JSONResponse:
 
 def bug(request: Request, error: Exception) -> JSONResponse:
     """Record what nobody foresaw and return an answer that does not tell its cause."""
-    telemetry.log.error("unexpected_error", path=request.scope.get("path"), exc_info=error)
+    telemetry.log.error("unexpected_error", exc_info=error)
     return problem(request, 500, "INTERNAL", BUG)
 
 

@@ -9,6 +9,7 @@ from protos.reviews.v1 import clockwork_pb2_grpc
 from services.notify.clients import PeopleClient, ReviewsClient
 from services.notify.consumers import handlers
 from services.notify.domain.model import EMAIL
+from services.notify.gauges import Gauges
 from services.notify.policy import RPC_ACCESS
 from services.notify.sender import Sender, SmtpMailer
 from services.notify.servicer import NotifyServicer
@@ -61,7 +62,7 @@ async def main() -> None:
         wake=wake,
         poll_seconds=settings.event_poll_seconds,
     )
-    background = [Sealer(database).run, consumer.run]
+    background = [Sealer(database).run, consumer.run, Gauges(database).run]
     if settings.smtp_host:
         background.append(Sender(database, people, SmtpMailer(settings), settings.send_poll_seconds).run)
     else:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import aiosmtplib
 import grpc
+from prometheus_client import Counter
 
 from services.notify.domain.model import DeliveryState, Outgoing
 from services.notify.domain.wording import render
@@ -25,6 +26,7 @@ SEND_SECONDS = 60.0  # from connecting to the server's last word
 ANSWER_SECONDS = 20.0  # of the server to each command
 MAX_ATTEMPTS = 16  # with the pauses, some six hours
 LONGEST_PAUSE = timedelta(hours=1)
+SENT = Counter("attune_deliveries", "What became of attempts to send", ["state"])
 TEMPORARY, PERMANENT = range(400, 500), range(500, 600)  # replies of SMTP
 
 
@@ -100,6 +102,7 @@ class Sender:
         pause = min(timedelta(seconds=2 ** min(each.attempts, 16)), LONGEST_PAUSE)
         async with self._database.system_transaction() as connection:
             await Outbox(connection).settle(each, state, error, pause)
+        SENT.labels(state.value).inc()
 
     async def _send(self, each: Outgoing) -> tuple[DeliveryState, str]:
         if not each.wanted:

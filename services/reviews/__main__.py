@@ -16,6 +16,7 @@ from protos.reviews.v1 import (
 from protos.scoring.v1 import scoring_pb2_grpc
 from services.reviews.clients import PeopleClient, ScoringClient
 from services.reviews.consumers import HANDLERS
+from services.reviews.gauges import Gauges
 from services.reviews.policy import RPC_ACCESS
 from services.reviews.servicer import (
     ClockworkServicer,
@@ -119,7 +120,9 @@ async def main() -> None:
         poll_seconds=settings.event_poll_seconds,
     )
     try:
-        await serve(settings, service, database=database, background=[Sealer(database).run, consumer.run])
+        await serve(
+            settings, service, database=database, background=[Sealer(database).run, consumer.run, Gauges(database).run]
+        )
     finally:
         await wake.close()
         await people.close()

@@ -206,14 +206,16 @@ class Gate:
         self._verifier = verifier
         self._access = access
 
-    def enter(self, method: str, metadata: Mapping[str, Any], shown: frozenset[str] | None = None) -> None:
+    def enter(self, method: str, metadata: Mapping[str, Any], shown: frozenset[str] | None = None) -> Principal | None:
         """Make the caller known to the RPC being served; raises UnauthenticatedError or DeniedError.
 
         `shown`: the names in the caller's certificate; None where callers show none. A token is worth nothing without
         the certificate of the process that signed it.
+
+        Returns the caller; None for the few methods that are open to everybody.
         """
         if method.startswith(OPEN_PREFIXES):
-            return
+            return None
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("a token is required")
@@ -228,6 +230,7 @@ class Gate:
         if not access.admits(principal):
             raise DeniedError("this caller may not use this method")
         admitted(principal)
+        return principal
 
 
 def _to_claims(principal: Principal) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_only_a_local_gateway_may_issue_tokens() -> None:
 def test_wanted_steps_bring_what_they_need() -> None:
     assert steps.with_needs(frozenset({"temporal"})) == {"temporal"}
     assert steps.with_needs(frozenset({"goals"})) == {"goals", "database", "postgres", "redis"}
-    assert steps.with_needs(frozenset({"worker", "gateway", "bridge"})) == set(steps.NEEDS)
+    assert steps.with_needs(frozenset({"worker", "gateway", "bridge"})) == set(steps.NEEDS) - set(steps.OPTIONAL)
 
 
 def test_an_unknown_process_is_named() -> None:
@@ -79,4 +79,4 @@ def test_an_unknown_process_is_named() -> None:
 
 
 def test_every_process_is_stopped() -> None:
-    assert sorted(name for group in steps.STOP_ORDER for name in group) == sorted(steps.PROCESSES)
+    assert sorted(name for group in steps.STOP_ORDER for name in group) == sorted(steps.EVERY_PROCESS)

@@ -26,7 +26,10 @@ TABLES = text(
     " FROM pg_class c WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind IN ('r', 'p')"
     " AND c.relname <> 'alembic_version'"
 )
-POLICIES = text("SELECT tablename, roles::text[] AS roles, qual FROM pg_policies WHERE schemaname = :schema")
+POLICIES = text(
+    "SELECT tablename, roles::text[] AS roles, CASE cmd WHEN 'ALL' THEN qual ELSE cmd || ' ' || qual END AS qual"
+    " FROM pg_policies WHERE schemaname = :schema"
+)
 TENANT_RULE = "(tenant_id = ( SELECT (current_setting('attune.tenant'::text))::uuid AS current_setting))"
 
 
@@ -66,6 +69,8 @@ def expected_policies(service: str, table: str) -> dict[str, str]:
     if table in listed(service, "tenantless"):
         return {f"{service}_{role}": "true" for role in ("app", "system", "owner")}
     policies = {f"{service}_{role}": TENANT_RULE for role in ("app", "owner")}
+    if table in SYSTEM_TABLES[service].get("counted", {}):
+        policies[f"{service}_system"] = "SELECT true"
     return policies | ({f"{service}_system": "true"} if table in listed(service, "system") else {})
 
 

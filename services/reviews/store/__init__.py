@@ -1,7 +1,11 @@
 """The unit of work of reviews: its stores, bound to one transaction."""
 
+from datetime import timedelta
+from functools import partial
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.reviews.gauges import STAGE_LATENESS
 from services.reviews.store.actuals import ActualStore
 from services.reviews.store.admission import AdmissionStore
 from services.reviews.store.appeals import AppealStore
@@ -51,3 +55,7 @@ class ReviewsWork(Work):
         self.scheduled = self.cycles
         self.stalls = StallStore(connection, tenant_id)
         self.actuals = ActualStore(connection, tenant_id)
+
+    def note_lateness(self, kind: str, late: timedelta) -> None:
+        """Have the metrics know, once this is committed, how long after its due instant a stage began to close."""
+        self.after_commit.append(partial(STAGE_LATENESS.labels(kind).observe, max(0.0, late.total_seconds())))

@@ -172,7 +172,8 @@ IN_REVIEW = text(
 REVIVE = text(
     """
     UPDATE task SET state = CASE WHEN state = 'accepted' THEN 'submitted' ELSE 'open' END, epoch = :epoch,
-        ended_at = NULL, due_override = NULL, version = version + 1, update_time = clock_timestamp()
+        ended_at = NULL, due_override = NULL, trace_id = :trace_id, version = version + 1,
+        update_time = clock_timestamp()
     WHERE tenant_id = :tenant_id AND stage_id = :stage_id AND state IN ('accepted', 'expired') AND epoch < :epoch
         AND (participant_id IS NULL OR participant_id > :after AND participant_id <= :last)
     """
@@ -243,7 +244,8 @@ class AdmissionStore:
     async def _revive(self, admission: Admission, chunk: Mapping[str, object]) -> None:
         stage = admission.stage
         keys = {"tenant_id": self._tenant_id, "after": chunk["after"], "last": chunk["last"]}
-        await self._connection.execute(REVIVE, {**keys, "stage_id": stage.id, "epoch": stage.epoch})
+        facts = {"stage_id": stage.id, "epoch": stage.epoch, "trace_id": admission.trace_id}
+        await self._connection.execute(REVIVE, {**keys, **facts})
         if admission.later:
             await self._connection.execute(INPUT_CHANGED, {**keys, "later": list(admission.later)})
 

@@ -28,6 +28,8 @@ MANY_STEPS = 100
 class NeedsTick(NeedsLooks, NeedsOverdueAppeals, Protocol):
     """The unit of work, as far as a look at a cycle goes."""
 
+    def note_lateness(self, kind: str, late: timedelta) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -105,6 +107,7 @@ async def _tell(work: NeedsTick, action: Action, stage: Stage, cycle: Cycle) -> 
             await tell_of_stage(work, "stage_opening", stage)
         case ActionKind.CLOSE:
             await tell_of_stage(work, "stage_closing", stage, early=action.early)
+            await _note_lateness(work, action, stage, cycle)
         case ActionKind.EXTEND_ONCE:
             await tell_of_stage(work, "stage_extended", stage, policy="extend_once", owner_id=str(cycle.owner_id))
         case ActionKind.BEGIN_SETTLING:
@@ -116,6 +119,12 @@ async def _tell(work: NeedsTick, action: Action, stage: Stage, cycle: Cycle) -> 
         case _:
             escalation = stage.definition.escalation
             await tell_of_stage(work, "escalation_due", stage, to=escalation.to if escalation else "", **reminder)
+
+
+async def _note_lateness(work: NeedsTick, action: Action, stage: Stage, cycle: Cycle) -> None:
+    """By the clock as it is now: the look may have been decided by an earlier instant of the worker's."""
+    if not action.early and stage.due_at is not None:
+        work.note_lateness(stage.kind.value, await work.now() + cycle.clock_offset - stage.due_at)
 
 
 async def _finish_cycle(work: NeedsTick, cycle: Cycle, now: datetime) -> Cycle:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ FACTS = (
 )
 WAITING = text(
     f"SELECT {HORIZON}::text AS horizon, array(SELECT DISTINCT tenant_id FROM audit_entry"  # noqa: S608  # constants
-    f" WHERE xid >= CAST(CAST(:watermark AS text) AS xid8) AND xid < {HORIZON}) AS tenants"
+    f" WHERE xid >= CAST(CAST(:watermark AS text) AS xid8) AND xid < {HORIZON}) AS tenants,"
+    f" (SELECT min(create_time) FROM audit_entry WHERE xid >= {HORIZON}) AS beyond"
 )
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('audit.seal/' || :tenant, 0))")
 HEAD = text(
@@ -57,6 +59,8 @@ UNSEALED = text(
 class SystemTransactions(Protocol):
     """What the sealer needs of a database: transactions that see the audit of all tenants."""
 
+    @property
+    def service(self) -> str: ...
     def system_transaction(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
 
@@ -76,6 +80,7 @@ class Sealer:
         self._database = database
         self._every = every_seconds
         self._watermark = "0"
+        self._unsealed = telemetry.Age(telemetry.AUDIT_UNSEALED.labels(database.service))
 
     async def run(self) -> None:
         """Seal for ever; an outage of the database is waited out."""
@@ -88,6 +93,7 @@ class Sealer:
 
     async def seal_all(self) -> int:
         """Seal all entries that no running transaction can precede any more; return how many."""
+        begun = time.time()
         async with self._database.system_transaction() as connection:
             waiting = (await connection.execute(WAITING, {"watermark": self._watermark})).one()
         sealed = 0
@@ -95,7 +101,8 @@ class Sealer:
             while (batch := await self._seal_batch(tenant_id)) > 0:
                 sealed += batch
         self._watermark = waiting.horizon
-        telemetry.AUDIT_SEALED.inc(sealed)
+        telemetry.AUDIT_SEALED.labels(self._database.service).inc(sealed)
+        self._unsealed.reached(waiting.beyond.timestamp() if waiting.beyond else begun)
         return sealed
 
     async def _seal_batch(self, tenant_id: UUID) -> int:

@@ -83,9 +83,10 @@ class Database:
             borrowed = await connection.get_raw_connection()
             driver = cast(asyncpg.Connection, borrowed.driver_connection)
             try:
-                await driver.execute(opening)
-                yield driver
-                await driver.execute("COMMIT")
+                with telemetry.trace_driver(driver):
+                    await driver.execute(opening)
+                    yield driver
+                    await driver.execute("COMMIT")
             except asyncpg.InternalClientError as error:  # the server has ended the session unasked
                 await connection.invalidate()
                 raise ConnectionError("the database has ended the session") from error

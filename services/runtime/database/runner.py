@@ -147,6 +147,8 @@ class Runner(Generic[W]):
     def _tell(self, work: W) -> None:
         if work.emitted:
             self._announce()
+        for note in work.after_commit:
+            note()
 
 
 def _tenant(principal: Principal) -> UUID:

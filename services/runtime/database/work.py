@@ -25,6 +25,7 @@ class Work:
         self.request_id = origin.request_id
         self.trace_id = origin.trace_id
         self.emitted = 0
+        self.after_commit: list[Callable[[], None]] = []  # what is noted elsewhere only once it is true
 
     async def now(self) -> datetime:
         """Return the database's clock as of this call, so after whatever locks were taken before it; UTC."""

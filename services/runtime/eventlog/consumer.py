@@ -1,6 +1,7 @@
 """Follows the logs of other services: the cursor moves in the transaction of the effect."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -11,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.eventlog.v1 import eventlog_pb2
 from services.runtime import telemetry
-from services.runtime.clock import utc_now
 from services.runtime.errors import status_of
 from services.runtime.eventlog.cursor import LEASE_SECONDS, Cursor, CursorDatabase, CursorLostError, Cursors
 from services.runtime.eventlog.log import Event
@@ -122,6 +122,8 @@ class Following(Generic[W]):
         self._parking = Parking(database, name, producer)
         self._cursors: dict[int, Cursor] = {}
         self._leased = self._parking_seen = float("-inf")
+        self._lag = telemetry.Age(telemetry.EVENT_LAG.labels(name, producer))
+        telemetry.EVENTS_PARKED.labels(name, producer)  # shown as 0, so that the first one is an increase
 
     def forget(self) -> None:
         """Trust nothing that is remembered; the next round reads the cursors again."""
@@ -139,13 +141,15 @@ class Following(Generic[W]):
         """Read once and apply what came; return whether there was anything."""
         await self._hold_lease()
         await self._retry_parked()
-        if not self._cursors:
+        begun = time.time()
+        if not self._cursors:  # others hold all leases: nothing is late because of this process
+            self._lag.reached(begun)
             return False
         reply = await self._read()
         if self._begin_epoch(reply):
             return True
         events = [(message.partition, event_of(message)) for message in reply.events]
-        self._observe_lag([event for _, event in events])
+        self._lag.reached(min((event.create_time.timestamp() for _, event in events), default=begun))
         for partition, group in groupby(events, key=lambda item: item[0]):
             try:
                 await self._apply_partition(self._cursors[partition], [event for _, event in group])
@@ -179,10 +183,6 @@ class Following(Generic[W]):
                 cursor.xid, cursor.event_id = place
                 cursor.log_epoch = reply.log_epoch
         return moved
-
-    def _observe_lag(self, events: Sequence[Event]) -> None:
-        lag = max(((utc_now() - event.create_time).total_seconds() for event in events), default=0.0)
-        telemetry.EVENT_LAG.labels(self._name, self._producer).set(lag)
 
     async def _apply_partition(self, cursor: Cursor, events: Sequence[Event]) -> None:
         for batch in _batches([event for event in events if event.kind in self._handlers]):
@@ -260,7 +260,8 @@ class Following(Generic[W]):
         principal = Principal(tenant_id=event.tenant_id, kind="service", name=self._name)
         work = self._make_work(connection, Origin(principal, event.tenant_id, trace_id=event.trace_id))
         if event.kind in self._handlers:
-            await self._handlers[event.kind](work, event)
+            with telemetry.caused(f"event {event.kind}", telemetry.trace_named(event.trace_id), tenant=event.tenant_id):
+                await self._handlers[event.kind](work, event)
         return int(getattr(work, "emitted", 0))
 
     def _report(self, event: Event, cause: Exception) -> None:
@@ -270,6 +271,7 @@ class Following(Generic[W]):
             tenant=str(event.tenant_id),
             event_id=str(event.id),
             kind=event.kind,
+            cause_trace_id=event.trace_id,
             exc_info=cause,
         )
 

@@ -1,0 +1,128 @@
+"""From a stalled row to the spans and the log lines of the request that caused it, and how they hang together."""
+
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from deploy.local.layout import REPOSITORY
+from tests.cli.conftest import Done, run
+from tests.telemetry.conftest import OWN, SLOW, Traced
+from tests.waiting import until
+
+RUNBOOK = REPOSITORY / "docs" / "operations" / "telemetry.md"
+SUBMIT = "POST /v1/tasks/{task_id}:submit"
+LAUNCH = "POST /v1/cycles/{cycle_id}:launch"
+
+pytestmark = pytest.mark.xdist_group("telemetry")
+
+
+async def attune(traced: Traced, *arguments: str) -> Done:
+    """A command, as HR's administrator, on this stack."""
+    told = {"ATTUNE_AS": "ADMIN", "ATTUNE_TENANT": traced.tenant_id}
+    return await run(*arguments, ATTUNE_DATA_DIR=str(traced.stack.layout.root), **told)
+
+
+def runbook_commands(heading: str) -> list[str]:
+    """The commands of the first block under a heading of the runbook."""
+    section = RUNBOOK.read_text().split(f"## {heading}\n", 1)[1]
+    return section.split("```sh\n", 1)[1].split("```", 1)[0].strip().splitlines()
+
+
+async def test_three_commands_lead_from_a_stalled_row_to_the_lines_of_the_causing_request(traced: Traced) -> None:
+    stalled, trace, logs = runbook_commands("From a stalled row to the request that caused it")
+    rows = (await attune(traced, *stalled.split()[1:])).value["items"]
+    [trace_id] = {row["trace_id"] for row in rows if row.get("task_id")}
+
+    def command(text: str) -> list[str]:
+        return [trace_id if word == "TRACE_ID" else word for word in text.split()[1:]]
+
+    await until(lambda: any(span["name"] == LAUNCH for span in traced.spans(trace_id)), SLOW, "the spans arrived")
+    shown = await attune(traced, *command(trace))
+    assert shown.code == 0, shown.err
+    for name in (LAUNCH, "/attune.reviews.v1.CycleService/LaunchCycle", "sql", "step open_stage"):
+        assert name in shown.out
+    told = await attune(traced, *command(logs))
+    assert told.code == 0, told.err
+    for words in (f"route={LAUNCH.removeprefix('POST ')}", "method=/attune.reviews.v1.CycleService/LaunchCycle"):
+        assert words in told.out
+    whole = (await attune(traced, *command(logs), "--json")).value
+    assert [line["service"] for line in whole if line["event"] == "request"] == ["gateway"]
+    assert [line["timestamp"] for line in whole] == sorted(line["timestamp"] for line in whole)
+    failed = [line for line in whole if line["event"] == "step failed"]
+    assert {(line["service"], line["step"]) for line in failed} == {("worker", "enrol")}
+    assert {line["cause_trace_id"] for line in failed} == {trace_id}
+
+
+async def test_a_trace_that_is_not_kept_is_said_so(traced: Traced) -> None:
+    for command in (("trace", "0" * 31 + "1"), ("logs", "--trace", "0" * 31 + "1")):
+        refused = await attune(traced, *command)
+        assert (refused.code, "is kept" in refused.err) == (1, True)
+    assert (await attune(traced, "trace", "no-id")).code == 2
+
+
+async def test_one_trace_goes_from_rest_through_grpc_into_sql(traced: Traced) -> None:
+    await until(lambda: any(span["name"] == SUBMIT for span in traced.spans()), SLOW, "the spans arrived")
+    spans = traced.spans()
+    [request] = [span for span in spans if span["name"] == SUBMIT]
+    own = {span["span_id"]: span for span in spans if span["trace_id"] == request["trace_id"]}
+    assert [span["name"] for span in own.values() if span["parent_id"] not in own] == [SUBMIT]
+    [rpc] = [span for span in own.values() if span["name"].endswith("/SubmitTask")]
+    assert rpc["parent_id"] == request["span_id"]
+    statements = [span for span in own.values() if span["parent_id"] == rpc["span_id"]]
+    texts = [span["attributes"]["db.query.text"] for span in statements]
+    assert texts[0].startswith("BEGIN; SELECT set_config")
+    assert [text for text in texts if "FOR SHARE" in text]
+    assert request["attributes"]["attune.tenant"] == traced.tenant_id
+
+
+async def test_a_step_is_a_trace_of_its_own_linked_to_its_cause_with_the_services_inside(traced: Traced) -> None:
+    spans = traced.spans()
+    [launch] = [span for span in spans if span["name"] == LAUNCH]
+    steps = [span for span in spans if span["name"] == "step enrol"]
+    assert len(steps) > 1  # people were gone at first
+    for step in steps:
+        assert (step["parent_id"], step["causes"]) == ("", [launch["trace_id"]])
+        assert step["trace_id"] != launch["trace_id"]
+        assert step["attributes"]["attune.cycle"] == traced.cycle_id
+    inside = {span["service"] for span in spans if span["trace_id"] in {step["trace_id"] for step in steps}}
+    assert inside == {"worker", "people", "reviews"}
+
+
+async def test_a_message_is_linked_to_what_it_tells_of(traced: Traced) -> None:
+    def told() -> list[dict[str, Any]]:
+        return [span for span in traced.spans() if span["name"] == "event reviews.tasks_opened"]
+
+    await until(lambda: bool(told()), SLOW, "notify applied the event")
+    causes = {cause for span in told() for cause in span["causes"]}
+    steps = {span["trace_id"] for span in traced.spans() if span["name"] == "step open_stage"}
+    assert causes <= steps
+
+
+async def test_every_task_knows_the_request_that_caused_it(traced: Traced) -> None:
+    [launch] = [span for span in traced.spans() if span["name"] == LAUNCH]
+    connection = await asyncpg.connect(traced.stack.wiring().admin_database_url())
+    try:
+        rows = await connection.fetch("SELECT DISTINCT trace_id FROM reviews.task")
+    finally:
+        await connection.close()
+    assert [row["trace_id"] for row in rows] == [launch["trace_id"]]
+
+
+async def test_every_line_of_a_request_or_step_says_whose_and_of_which_trace(traced: Traced) -> None:
+    lines = [line for process in OWN for line in traced.log(process)]
+    assert {line["service"] for line in lines} == set(OWN)
+    of_work = [line for line in lines if line["event"] in ("request", "rpc", "step done", "step failed")]
+    without_tenant = ("/v1/dev/token", "/v1/tenants", "/CreateTenant", "/ResolvePrincipal")
+    for line in of_work:
+        assert len(line["trace_id"]) == 32, line
+        where = line.get("route") or line.get("method") or ""
+        assert "tenant" in line or where.endswith(without_tenant), line
+    about_cycles = [line for line in of_work if "{cycle_id}" in line.get("route", "") or line["event"] == "step done"]
+    assert about_cycles
+    assert {line["cycle"] for line in about_cycles} == {traced.cycle_id}
+
+
+def test_the_runbook_is_there() -> None:
+    assert Path(RUNBOOK).exists()
