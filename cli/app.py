@@ -15,6 +15,7 @@ from cli import (
     calibration,
     cycles,
     demo,
+    explain,
     exports,
     goals,
     groups,
@@ -48,6 +49,7 @@ TOPICS = (
     appeals,
     exports,
     operations,
+    explain,
 )
 
 

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import grpc
 from prometheus_client import Counter, Gauge
@@ -12,8 +13,9 @@ from temporalio.service import RPCError
 
 from protos.engine.v1 import engine_pb2_grpc
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
-from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
+from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc, cycles_pb2_grpc
 from services.runtime import telemetry
+from services.runtime.clock import utc_now
 from services.runtime.eventlog import Wake
 from services.runtime.identity import TokenSigner
 from services.runtime.serve import Service, open_channel, serve
@@ -21,6 +23,7 @@ from workflows import client
 from workflows.calls import Caller
 from workflows.client import Cycles
 from workflows.health import RPC_ACCESS, EngineServicer
+from workflows.live_rows import LiveRows
 from workflows.probe import Probe
 from workflows.schedules import Schedules
 from workflows.settings import BridgeSettings
@@ -140,10 +143,11 @@ class Hints:
 
 @dataclass(frozen=True)
 class Batch:
-    """Events read together: where they end in each partition, and the throttle's ordinal after them."""
+    """Events read together: where they end in each partition, the throttle's ordinal after them, monotonic seconds."""
 
     noted: int
     positions: Mapping[int, eventlog_pb2.Position]
+    read_at: float
 
 
 class Follower:
@@ -158,6 +162,11 @@ class Follower:
         self._caller = caller
         self._hints = hints
         self._undelivered: deque[Batch] = deque()
+
+    @property
+    def undelivered_since(self) -> float | None:
+        """Since when the oldest events wait for their hints to get through."""
+        return self._undelivered[0].read_at if self._undelivered else None
 
     async def run(self, wait: Callable[[str], Awaitable[None]]) -> None:
         """Follow for ever; `wait` returns when there may be more."""
@@ -196,7 +205,7 @@ class Follower:
                 self._hints.note(cycle)
         if ends:
             positions.update(ends)
-            self._undelivered.append(Batch(self._hints.throttle.noted, ends))
+            self._undelivered.append(Batch(self._hints.throttle.noted, ends, self.read_at))
 
     async def _acknowledge(self, log_epoch: int) -> None:
         """Keep the place behind which every hint has been delivered: a killed bridge repeats the others."""
@@ -224,15 +233,18 @@ class Reconciler:
         self._cycles = cycles
         self._schedules = schedules
         self._seconds = seconds
+        self.next_at: datetime | None = None  # when it looks again
 
     async def run(self) -> None:
         """Reconcile for ever."""
         while True:
+            self.next_at = None
             try:
                 await self.reconcile()
                 await self._schedules.reconcile()
             except (grpc.aio.AioRpcError, RPCError) as error:
                 telemetry.log.warning("not reconciled", error=type(error).__name__)
+            self.next_at = utc_now() + timedelta(seconds=self._seconds)
             await asyncio.sleep(self._seconds)
 
     async def reconcile(self) -> None:
@@ -279,7 +291,9 @@ async def main() -> None:
         connected.set()
         cycles = Cycles(engine, settings.look_again_seconds)
         hints = Hints(cycles, Throttle(HINT_SECONDS, time.monotonic))
-        reviews = clockwork_pb2_grpc.ClockworkServiceStub(open_channel(settings.reviews_address))
+        channel = open_channel(settings.reviews_address)
+        reviews = clockwork_pb2_grpc.ClockworkServiceStub(channel)
+        rows = LiveRows(cycles_pb2_grpc.CycleServiceStub(channel))
         schedules = Schedules(engine, reviews, caller, settings.schedule_jitter_seconds)
         reconciler = Reconciler(reviews, caller, cycles, schedules, settings.reconcile_seconds)
         addresses = {producer: getattr(settings, f"{producer}_address") for producer in HINTED}
@@ -296,7 +310,7 @@ async def main() -> None:
             await wake.listen(HINTED)
             await asyncio.Event().wait()  # without Redis there is nothing to listen to, and polling to rely on
 
-        servicer = EngineServicer(engine, cycles, followers)
+        servicer = EngineServicer(engine, cycles, followers, rows.is_live, lambda: reconciler.next_at)
         service = Service([(engine_pb2_grpc.add_EngineServiceServicer_to_server, servicer)], RPC_ACCESS)
         following = [lambda follower=follower: follower.run(wait) for follower in followers]
         await serve(settings, service, background=[hints.run, reconciler.run, listen, *following])

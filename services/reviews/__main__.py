@@ -95,16 +95,14 @@ async def main() -> None:
     database = Database.of(settings)
     signer = TokenSigner("reviews", settings.identity_key_file)
     wake = Wake(settings.redis_url, "reviews")
-    people, scoring = open_channel(settings.people_address), open_channel(settings.scoring_address)
-    producers = {
-        "people": eventlog_pb2_grpc.EventLogServiceStub(people),
-        "scoring": eventlog_pb2_grpc.EventLogServiceStub(scoring),
-    }
+    followed = ("people", "scoring", "notify")
+    channels = {name: open_channel(getattr(settings, f"{name}_address")) for name in followed}
+    producers = {name: eventlog_pb2_grpc.EventLogServiceStub(channel) for name, channel in channels.items()}
     service = compose(
         database,
         wake,
-        PeopleClient(people_pb2_grpc.PeopleServiceStub(people), signer),
-        ScoringClient(scoring_pb2_grpc.ScoringServiceStub(scoring), signer),
+        PeopleClient(people_pb2_grpc.PeopleServiceStub(channels["people"]), signer),
+        ScoringClient(scoring_pb2_grpc.ScoringServiceStub(channels["scoring"]), signer),
         Backlog("reviews", database, producers, signer),
     )
     consumer = Consumer(
@@ -121,8 +119,8 @@ async def main() -> None:
         await serve(settings, service, database=database, background=[Sealer(database).run, consumer.run])
     finally:
         await wake.close()
-        await people.close()
-        await scoring.close()
+        for channel in channels.values():
+            await channel.close()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.reviews.store.actuals import ActualStore
 from services.reviews.store.admission import AdmissionStore
 from services.reviews.store.appeals import AppealStore
+from services.reviews.store.assignees import AssigneeStore
 from services.reviews.store.chunks import ChunkStore
 from services.reviews.store.cycles import CycleStore
 from services.reviews.store.enrolment import EnrolmentStore
@@ -50,4 +51,5 @@ class ReviewsWork(Work):
         self.schedules = ScheduleStore(connection, tenant_id)
         self.scheduled = self.cycles
         self.stalls = StallStore(connection, tenant_id)
+        self.assignees = AssigneeStore(connection, tenant_id)
         self.actuals = ActualStore(connection, tenant_id)
