@@ -53,6 +53,7 @@ STATES = {
 FAILING_ATTEMPT = 2  # a workflow task in its second attempt has failed or timed out once
 MOST_CYCLES = 500
 AT_ONCE = 16  # calls to the engine side by side
+ENGINE_SECONDS = 4.0  # an operator waits for the answer
 UNREAD_SECONDS = 10.0  # a follower reads every half second: silent for longer, its log cannot be read
 LOOKED_BACK = 10  # events in which the failure of a workflow task is looked for
 
@@ -117,11 +118,12 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
     async def ListStalled(self, request: pb.ListStalledRequest, context: Any) -> pb.ListStalledResponse:
         tenant_id, now = _tenant(), utc_now()
         try:
-            asked = list(request.cycles[:MOST_CYCLES]) or await self._running(tenant_id)
-            engines = await self._engines(tenant_id, [cycle.cycle_id for cycle in asked])
-            queues = {queue.name: queue for queue in await self._queues()}
-        except RPCError as error:
-            log.warning("the engine does not answer", code=error.status.name)
+            async with asyncio.timeout(ENGINE_SECONDS):
+                asked = list(request.cycles[:MOST_CYCLES]) or await self._running(tenant_id)
+                engines = await self._engines(tenant_id, [cycle.cycle_id for cycle in asked])
+                queues = {queue.name: queue for queue in await self._queues()}
+        except (RPCError, TimeoutError) as error:
+            log.warning("the engine does not answer", error=type(error).__name__)
             self._down_since = self._down_since or now
             facts = EngineFacts(now, lags=self._lags(), down_since=self._down_since)
         else:

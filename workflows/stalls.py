@@ -33,6 +33,11 @@ class EngineFacts:
     revive_at: datetime | None = None  # when missing workflows are looked for next
     down_since: datetime | None = None
 
+    @property
+    def running(self) -> Iterable[tuple[cycles_pb2.CycleUnderWay, pb.CycleEngine]]:
+        """Cycles whose workflow runs: of one that was ended the engine still tells what was pending."""
+        return (pair for pair in self.cycles if pair[1].state == pb.WORKFLOW_STATE_RUNNING)
+
 
 Check = Callable[[EngineFacts], Iterable[Row]]
 
@@ -43,7 +48,7 @@ def engine_does_not_answer(facts: EngineFacts) -> Iterable[Row]:
 
 
 def activity_is_tried_again(facts: EngineFacts) -> Iterable[Row]:
-    for cycle, engine in facts.cycles:
+    for cycle, engine in facts.running:
         for each in engine.pending_activities:
             if each.attempt > 1 and each.last_error:
                 row = _row("ACTIVITY_RETRYING", cycle, engine, _instant(each.schedule_time), "retry")
@@ -57,7 +62,7 @@ def activity_is_tried_again(facts: EngineFacts) -> Iterable[Row]:
 
 
 def workflow_task_fails(facts: EngineFacts) -> Iterable[Row]:
-    for cycle, engine in facts.cycles:
+    for cycle, engine in facts.running:
         if engine.workflow_task_failing:
             since = _instant(engine.workflow_task_waiting_time) or _instant(engine.start_time)
             row = _row("WORKFLOW_TASK_FAILING", cycle, engine, since, "retry")
@@ -67,7 +72,7 @@ def workflow_task_fails(facts: EngineFacts) -> Iterable[Row]:
 
 def nobody_takes_the_work(facts: EngineFacts) -> Iterable[Row]:
     """Work that waits although every worker that is there would have been given it."""
-    for cycle, engine in facts.cycles:
+    for cycle, engine in facts.running:
         for queue, since in _waiting(engine):
             polled = _instant(facts.queues[queue].poll_time) if queue in facts.queues else None
             if facts.now - since > UNTAKEN and (polled is None or polled < since):

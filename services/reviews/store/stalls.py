@@ -170,7 +170,7 @@ def _assignee(row: Mapping[Any, Any]) -> Assignee:
         return datetime.combine(day + timedelta(days=later), time(), zone).astimezone(UTC) if day else None
 
     return Assignee(
-        left_at=midnight(row["left_on"], 1),
+        left_at=midnight(row["left_on"]),
         away_from=midnight(row["away_from"]),
         away_until=midnight(row["away_to"], 1),
         undelivered_since=row["undelivered_since"],

@@ -42,7 +42,7 @@ class Stall:
 class Assignee:
     """What people and notify told of an assignee, as far as one task is concerned."""
 
-    left_at: datetime | None = None  # the end of their last day; none while they work here
+    left_at: datetime | None = None  # their last day; none while they work here
     away_from: datetime | None = None  # of a leave that is under way
     away_until: datetime | None = None
     undelivered_since: datetime | None = None  # a message that asks for the task and did not reach them
