@@ -15,6 +15,7 @@ from cli import (
     calibration,
     cycles,
     demo,
+    explain,
     exports,
     goals,
     groups,
@@ -49,6 +50,7 @@ TOPICS = (
     appeals,
     exports,
     operations,
+    explain,
     traces,
 )
 

@@ -1,8 +1,8 @@
-"""`stalled`, `ops`: what holds things up, and what the workflow engine knows."""
+"""`stalled`, `ops`: what holds things up, and what the workflow engine knows; `explain` stands beside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -26,10 +26,14 @@ async def stalled(
     """Show what is stalled: on whom, since when, what happens next, who can do what; --json has the exact calls."""
     query = given(cycle=await session.cycle_id(cycle) if cycle else "", stage=stage)
     page = await session.listed("/ops/stalled", limit, **query, include_waiting=str(waiting).lower())
-    names = await session.names(each.get("assignee_id") for each in page.items)
+    return Shown(page.value, [await stalled_grid(session, page.items, "Nothing is stalled."), *page.rest])
+
+
+async def stalled_grid(session: Session, items: Sequence[Mapping[str, Any]], empty: str) -> Grid:
+    """Return rows as a table."""
+    names = await session.names(each.get("assignee_id") for each in items)
     clock = await session.clock()
-    rows = [_row(each, names, clock) for each in page.items]
-    return Shown(page.value, [Grid(STALLED_COLUMNS, rows, empty="Nothing is stalled."), *page.rest])
+    return Grid(STALLED_COLUMNS, [_row(each, names, clock) for each in items], empty=empty)
 
 
 @ops.command("cycle")
@@ -49,10 +53,17 @@ async def restart_workflow(session: Session, cycle: CycleArgument, reason: Reaso
 
 @ops.command("lag")
 async def show_lag(session: Session) -> Shown:
-    """Show how far the bridge is behind each event log."""
+    """Show how far the bridge and every consumer is behind the event logs, with what was set aside."""
     found = await session.api.get("/ops/lag")
-    rows = [(each["consumer"], each["producer"], f"{each.get('seconds', 0):.1f}") for each in found.get("lags", ())]
-    return Shown(found, [Grid(("consumer", "log", "seconds"), rows)])
+    rows = [
+        (
+            *(each["consumer"], each["producer"], f"{each.get('seconds', 0):.1f}", str(each.get("parked") or "")),
+            each.get("parked_error", "") or ("" if each.get("reachable") else "the log cannot be read"),
+        )
+        for each in found["lags"]
+    ]
+    silent = [f"{name} does not answer." for name in found["silent"]]
+    return Shown(found, [Grid(("consumer", "log", "seconds", "set aside", "why"), rows), *silent])
 
 
 async def _engine(session: Session, found: Mapping[str, Any]) -> list[Block]:
@@ -72,16 +83,33 @@ async def _engine(session: Session, found: Mapping[str, Any]) -> list[Block]:
         )
         for each in found.get("pending_activities", ())
     ]
+    coming = found.get("next", {})
+    facts["next"] = f"{coming.get('action', '')} {coming.get('stage', '')} {clock(coming.get('at'))}".strip()
     lines: list[Block] = [f"{name:<9} {value}" for name, value in facts.items() if value]
-    return [*lines, Grid(("activity", "attempt", "", "next", "last error"), pending, empty="No pending activities.")]
+    stages = [
+        (
+            each["key"],
+            each["state"],
+            clock(each.get("open_at")),
+            clock(each.get("due_at")),
+            each.get("blocked_reason", ""),
+        )
+        for each in found.get("stages", ())
+    ]
+    shown = Grid(("activity", "attempt", "", "next", "last error"), pending, empty="No pending activities.")
+    return [*lines, shown, *([Grid(("stage", "state", "open", "due", "blocked"), stages)] if stages else ())]
 
 
 def _row(row: Mapping[str, Any], names: Mapping[str, str], clock: Clock) -> tuple[str, ...]:
     assignee, coming = row.get("assignee_id", ""), row.get("next", {})
     cause = row.get("cause", "") + (f": {row['detail']}" if row.get("detail") else "")
-    remedies = [f"{each['action']} ({each.get('role', '')})" for each in row.get("remedies", ())]
+    remedies = [f"{each['action'].replace('_', '-')} ({each.get('role', '')})" for each in row.get("remedies", ())]
     return (
-        *(row.get("task_id") or row.get("cycle_id", ""), row.get("kind", ""), row.get("stage", "")),
+        *(
+            row.get("task_id") or row.get("participant_id") or row.get("cycle_id", ""),
+            row["kind"],
+            row.get("stage", ""),
+        ),
         *(names.get(assignee, assignee), cause, clock(row.get("since")), clock(row.get("due_at"))),
         f"{coming.get('action', '')} {clock(coming.get('at'))}".strip(),
         ", ".join(remedies),

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import grpc
 from prometheus_client import Counter
@@ -14,6 +15,7 @@ from protos.engine.v1 import engine_pb2_grpc
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
 from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
 from services.runtime import telemetry
+from services.runtime.clock import utc_now
 from services.runtime.eventlog import Wake
 from services.runtime.identity import TokenSigner
 from services.runtime.serve import Service, channel_to, serve
@@ -140,10 +142,11 @@ class Hints:
 
 @dataclass(frozen=True)
 class Batch:
-    """Events read together: where they end in each partition, and the throttle's ordinal after them."""
+    """Events read together: where they end in each partition, the throttle's ordinal after them, monotonic seconds."""
 
     noted: int
     positions: Mapping[int, eventlog_pb2.Position]
+    read_at: float
 
 
 class Follower:
@@ -159,6 +162,11 @@ class Follower:
         self._hints = hints
         self._undelivered: deque[Batch] = deque()
         self._lag = telemetry.Age(telemetry.EVENT_LAG.labels(NAME, producer))
+
+    @property
+    def undelivered_since(self) -> float | None:
+        """Since when the oldest events wait for their hints to get through."""
+        return self._undelivered[0].read_at if self._undelivered else None
 
     async def run(self, wait: Callable[[str], Awaitable[None]]) -> None:
         """Follow for ever; `wait` returns when there may be more."""
@@ -199,7 +207,7 @@ class Follower:
                 self._hints.note(cycle)
         if ends:
             positions.update(ends)
-            self._undelivered.append(Batch(self._hints.throttle.noted, ends))
+            self._undelivered.append(Batch(self._hints.throttle.noted, ends, self.read_at))
 
     async def _acknowledge(self, log_epoch: int) -> None:
         """Keep the place behind which every hint has been delivered: a killed bridge repeats the others."""
@@ -227,21 +235,31 @@ class Reconciler:
         self._cycles = cycles
         self._schedules = schedules
         self._seconds = seconds
+        self.next_at: datetime | None = None  # when it looks again
 
     async def run(self) -> None:
         """Reconcile for ever."""
         while True:
+            self.next_at = None
             try:
                 await self.reconcile()
                 await self._schedules.reconcile()
             except (grpc.aio.AioRpcError, RPCError) as error:
                 telemetry.log.warning("not reconciled", error=type(error).__name__)
+            self.next_at = utc_now() + timedelta(seconds=self._seconds)
             await asyncio.sleep(self._seconds)
 
     async def reconcile(self) -> None:
         """Start the workflow of each live cycle that has none."""
         async for page in self._live():
             await each(page, self._revive)
+
+    async def is_live(self, cycle: Cycle) -> bool:
+        """Return whether a cycle has begun and not ended; looked up among all, as happens only at a restart by hand."""
+        async for page in self._live():
+            if cycle in page:
+                return True
+        return False
 
     async def _live(self) -> AsyncIterator[list[Cycle]]:
         token = ""
@@ -298,7 +316,7 @@ async def main() -> None:
             await wake.listen(HINTED)
             await asyncio.Event().wait()  # without Redis there is nothing to listen to, and polling to rely on
 
-        servicer = EngineServicer(engine, cycles, followers)
+        servicer = EngineServicer(engine, cycles, followers, reconciler.is_live, lambda: reconciler.next_at)
         service = Service([(engine_pb2_grpc.add_EngineServiceServicer_to_server, servicer)], RPC_ACCESS)
         following = [lambda follower=follower: follower.run(wait) for follower in followers]
         await serve(settings, service, background=[hints.run, reconciler.run, listen, *following])

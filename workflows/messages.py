@@ -185,6 +185,11 @@ SCHEDULED_START = SearchAttributeKey.for_datetime("TemporalScheduledStartTime") 
 KEYWORDS = (TENANT, CYCLE, KIND, STAGE, STATE)
 
 
+def running_cycles_of(tenant_id: str) -> str:
+    """The query that finds the running workflows of a tenant's cycles."""
+    return f"WorkflowType = '{REVIEW_CYCLE}' AND ExecutionStatus = 'Running' AND {TENANT.name} = '{tenant_id}'"
+
+
 def cycle_attributes(cycle: CycleRef) -> TypedSearchAttributes:
     """What a cycle's workflow can be found by from its start."""
     return TypedSearchAttributes(

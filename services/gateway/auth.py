@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+import grpc
 from joserfc.errors import JoseError
 
 from protos.people.v1 import people_pb2
@@ -68,7 +69,13 @@ class Authenticator:
         if local_administrator or (identity.issuer != LOCAL_ISSUER and identity.subject in self._administrators):
             principal = Principal(None, "installation", "installation", roles=(Grant("installation_admin"),))
             return Caller(principal, self._signer.for_user(principal))
-        found = await self._ask(identity.issuer, identity.subject, identity.tenant)
+        try:
+            found = await self._ask(identity.issuer, identity.subject, identity.tenant)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                message = "people does not answer, and nobody is recognised until it does; try again"
+                raise Refusal(503, "SERVICE_DOWN", message) from error
+            raise
         principal = principal_of(found)
         return Caller(principal, self._signer.for_user(principal), found.language)
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse
 from google.protobuf.message import Message
 
 from protos.engine.v1 import engine_pb2_grpc
+from protos.eventlog.v1 import eventlog_pb2_grpc
 from protos.goals.v1 import goals_pb2_grpc
 from protos.notify.v1 import notify_pb2_grpc
 from protos.people.v1 import people_pb2, people_pb2_grpc
@@ -51,6 +53,9 @@ class Services:
         self.outcomes = outcomes_pb2_grpc.OutcomeServiceStub(reviews)
         self.scoring = scoring_pb2_grpc.ScoringServiceStub(self._channels["scoring"])
         self.notify = notify_pb2_grpc.NotifyServiceStub(self._channels["notify"])
+        names = ("people", "goals", "reviews", "scoring", "notify")
+        self.logs = {name: eventlog_pb2_grpc.EventLogServiceStub(self._channels[name]) for name in names}
+        self.silent_since: dict[str, datetime] = {}  # processes that operators were told do not answer
         self.engine = engine_pb2_grpc.EngineServiceStub(self._channels["engine"])
 
     async def principal(self, issuer: str, subject: str, tenant: str) -> people_pb2.Principal:

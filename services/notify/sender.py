@@ -15,9 +15,11 @@ from services.notify.domain.wording import render
 from services.notify.settings import NotifySettings
 from services.notify.store.deliveries import Outbox
 from services.notify.usecases.ports import People
+from services.notify.usecases.tell_of_delivery import tell_of_delivery
 from services.runtime.clock import utc_now
-from services.runtime.database import Database
+from services.runtime.database import Database, Origin, Work
 from services.runtime.errors import status_of
+from services.runtime.identity import Principal
 from services.runtime.telemetry import log
 
 LANES, BATCH = 4, 20  # sends at a time, and how many each makes before it looks for interrupted ones again
@@ -100,8 +102,12 @@ class Sender:
     async def _deliver(self, each: Outgoing) -> None:
         state, error = await self._send(each)
         pause = min(timedelta(seconds=2 ** min(each.attempts, 16)), LONGEST_PAUSE)
-        async with self._database.system_transaction() as connection:
-            await Outbox(connection).settle(each, state, error, pause)
+        async with self._database.transaction(each.tenant_id) as connection:
+            outbox = Outbox(connection)
+            await outbox.settle(each, state, error, pause)
+            principal = Principal(tenant_id=each.tenant_id, kind="service", name="notify")
+            work = Work(connection, Origin(principal, each.tenant_id))
+            await tell_of_delivery(work, outbox, each, state, error)
         SENT.labels(state.value).inc()
 
     async def _send(self, each: Outgoing) -> tuple[DeliveryState, str]:

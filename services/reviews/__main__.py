@@ -97,16 +97,14 @@ async def main() -> None:
     database = Database.of(settings)
     signer = TokenSigner("reviews", settings.identity_key_file)
     wake = Wake(settings.redis_url, "reviews")
-    people, scoring = channel_to("people", settings), channel_to("scoring", settings)
-    producers = {
-        "people": eventlog_pb2_grpc.EventLogServiceStub(people),
-        "scoring": eventlog_pb2_grpc.EventLogServiceStub(scoring),
-    }
+    followed = ("people", "scoring", "notify")
+    channels = {name: channel_to(name, settings) for name in followed}
+    producers = {name: eventlog_pb2_grpc.EventLogServiceStub(channel) for name, channel in channels.items()}
     service = compose(
         database,
         wake,
-        PeopleClient(people_pb2_grpc.PeopleServiceStub(people), signer),
-        ScoringClient(scoring_pb2_grpc.ScoringServiceStub(scoring), signer),
+        PeopleClient(people_pb2_grpc.PeopleServiceStub(channels["people"]), signer),
+        ScoringClient(scoring_pb2_grpc.ScoringServiceStub(channels["scoring"]), signer),
         Backlog("reviews", database, producers, signer),
     )
     consumer = Consumer(
@@ -125,8 +123,8 @@ async def main() -> None:
         )
     finally:
         await wake.close()
-        await people.close()
-        await scoring.close()
+        for channel in channels.values():
+            await channel.close()
 
 
 if __name__ == "__main__":

@@ -193,3 +193,54 @@ async def test_an_address_that_is_none_fails_alone(
     await sender(database, mailer, KnownPeople("a@b.example\r\nX: y")).send_due()
     assert (await states(database, tenant_id))[0][0] == "failed"
     assert postbox.taken == []
+
+
+async def ask(database: Database, tenant_id: UUID, me: UUID, task_id: UUID) -> None:
+    """One more message that asks somebody for a task."""
+    news = News(me, "task_reminded", "task", task_id, {"due_at": ""}, (task_id,), uuid4())
+    async with database.transaction(tenant_id) as connection:
+        work = NotifyWork(connection, Origin(person(tenant_id, employee_id=me), tenant_id))
+        await work.inbox.tell(uuid4(), datetime(2026, 9, 1, tzinfo=UTC), [news], ["email"])
+
+
+async def told(database: Database, tenant_id: UUID) -> list[tuple[str, str]]:
+    """Kind of each event about deliveries, and its error; every one names the task and the person."""
+    async with database.transaction(tenant_id) as connection:
+        events = (await connection.execute(text("SELECT kind, payload FROM event ORDER BY xid, id"))).all()
+    assert all(each.payload["channel"] == "email" and len(each.payload["task_ids"]) == 1 for each in events)
+    return [(each.kind.removeprefix("notify."), each.payload["error"]) for each in events]
+
+
+async def test_a_failure_is_told_once_and_so_is_the_message_that_arrives_after_it(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me, task = uuid4(), uuid4()
+    await ask(database, tenant_id, me, task)
+    postbox.rcpt_reply = "450 greylisted"
+    for _ in range(3):
+        await sender(database, mailer).send_due()
+        async with database.transaction(tenant_id) as connection:
+            await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp()"))
+    assert await told(database, tenant_id) == [("delivery_failed", "SMTPRecipientsRefused")]
+    postbox.rcpt_reply = "250 OK"
+    await ask(database, tenant_id, me, task)
+    await sender(database, mailer).send_due()
+    kinds = [kind for kind, _ in await told(database, tenant_id)]
+    assert kinds[0] == "delivery_failed"
+    assert set(kinds[1:]) == {"delivery_made"}
+
+
+async def test_a_message_that_arrives_at_once_is_no_news(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me, task = uuid4(), uuid4()
+    await ask(database, tenant_id, me, task)
+    await sender(database, mailer).send_due()
+    assert await told(database, tenant_id) == []
+    postbox.rcpt_reply = "550 no such user"
+    await ask(database, tenant_id, me, other := uuid4())
+    await sender(database, mailer).send_due()
+    assert [kind for kind, _ in await told(database, tenant_id)] == ["delivery_failed"]
+    async with database.transaction(tenant_id) as connection:
+        [payload] = (await connection.execute(text("SELECT payload FROM event"))).scalars()
+    assert (payload["task_ids"], payload["recipient_id"]) == ([str(other)], str(me))

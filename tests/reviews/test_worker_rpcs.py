@@ -124,7 +124,7 @@ async def test_the_reconciler_sees_live_cycles_of_all_tenants_and_nobody_else_do
 
 async def test_what_is_blocked_shows_as_a_stall_until_it_is_cleared(wire: Wire) -> None:
     cycle_id = await wire.launched()
-    for reason, causes in (("SERVICE_DOWN: goals", ["SERVICE_DOWN"]), ("", [])):
+    for reason, causes in (("FREEZE_MISSING: UNAVAILABLE", ["ACTIVITY_RETRYING"]), ("", [])):
         report = clockwork_pb2.ReportBlockedRequest(cycle_id=cycle_id, reason=reason)
         await wire.clockwork.ReportBlocked(report, **wire.service())
         stalled = await wire.cycles.ListStalled(cycles_pb2.ListStalledRequest(cycle_id=cycle_id), **wire.hr)

@@ -23,41 +23,46 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from protos.reviews.v1 import cycles_pb2 as protos_dot_reviews_dot_v1_dot_cycles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotos/engine/v1/engine.proto\x12\x10\x61ttune.engine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x01\n\x0fPendingActivity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x35\n\x11next_attempt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07started\x18\x05 \x01(\x08\"\xbc\x02\n\x0b\x43ycleEngine\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.attune.engine.v1.WorkflowState\x12\x16\n\x0ehistory_length\x18\x04 \x01(\x03\x12\x15\n\rhistory_bytes\x18\x05 \x01(\x03\x12=\n\x12pending_activities\x18\x06 \x03(\x0b\x32!.attune.engine.v1.PendingActivity\x12\x1d\n\x15workflow_task_failing\x18\x07 \x01(\x08\x12\x1b\n\x13workflow_task_error\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07pollers\x18\x02 \x01(\x05\":\n\x03Lag\x12\x10\n\x08\x63onsumer\x18\x01 \x01(\t\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\")\n\x15GetCycleEngineRequest\x12\x10\n\x08\x63ycle_id\x18\x01 \x01(\t\"G\n\x16GetCycleEngineResponse\x12-\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x1d.attune.engine.v1.CycleEngine\"\x13\n\x11ListQueuesRequest\"=\n\x12ListQueuesResponse\x12\'\n\x06queues\x18\x01 \x03(\x0b\x32\x17.attune.engine.v1.Queue\"\x10\n\x0eListLagRequest\"6\n\x0fListLagResponse\x12#\n\x04lags\x18\x01 \x03(\x0b\x32\x15.attune.engine.v1.Lag\"N\n\x16RestartWorkflowRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x63ycle_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"H\n\x17RestartWorkflowResponse\x12-\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x1d.attune.engine.v1.CycleEngine*\xaa\x01\n\rWorkflowState\x12\x1e\n\x1aWORKFLOW_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKFLOW_STATE_RUNNING\x10\x01\x12\x1c\n\x18WORKFLOW_STATE_COMPLETED\x10\x02\x12#\n\x1fWORKFLOW_STATE_ENDED_ABNORMALLY\x10\x03\x12\x1a\n\x16WORKFLOW_STATE_MISSING\x10\x04\x32\x85\x03\n\rEngineService\x12\x63\n\x0eGetCycleEngine\x12\'.attune.engine.v1.GetCycleEngineRequest\x1a(.attune.engine.v1.GetCycleEngineResponse\x12W\n\nListQueues\x12#.attune.engine.v1.ListQueuesRequest\x1a$.attune.engine.v1.ListQueuesResponse\x12N\n\x07ListLag\x12 .attune.engine.v1.ListLagRequest\x1a!.attune.engine.v1.ListLagResponse\x12\x66\n\x0fRestartWorkflow\x12(.attune.engine.v1.RestartWorkflowRequest\x1a).attune.engine.v1.RestartWorkflowResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotos/engine/v1/engine.proto\x12\x10\x61ttune.engine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eprotos/reviews/v1/cycles.proto\"\xbf\x01\n\x0fPendingActivity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x12\n\nlast_error\x18\x03 \x01(\t\x12\x35\n\x11next_attempt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07started\x18\x05 \x01(\x08\x12\x31\n\rschedule_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xac\x03\n\x0b\x43ycleEngine\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.attune.engine.v1.WorkflowState\x12\x16\n\x0ehistory_length\x18\x04 \x01(\x03\x12\x15\n\rhistory_bytes\x18\x05 \x01(\x03\x12=\n\x12pending_activities\x18\x06 \x03(\x0b\x32!.attune.engine.v1.PendingActivity\x12\x1d\n\x15workflow_task_failing\x18\x07 \x01(\x08\x12\x1b\n\x13workflow_task_error\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclose_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x1aworkflow_task_waiting_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07pollers\x18\x02 \x01(\x05\x12-\n\tpoll_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x01\n\x03Lag\x12\x10\n\x08\x63onsumer\x18\x01 \x01(\t\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0e\n\x06parked\x18\x04 \x01(\x05\x12\x14\n\x0cparked_error\x18\x05 \x01(\t\x12\x11\n\treachable\x18\x06 \x01(\x08\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x08 \x01(\t\")\n\x15GetCycleEngineRequest\x12\x10\n\x08\x63ycle_id\x18\x01 \x01(\t\"G\n\x16GetCycleEngineResponse\x12-\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x1d.attune.engine.v1.CycleEngine\"\x13\n\x11ListQueuesRequest\"=\n\x12ListQueuesResponse\x12\'\n\x06queues\x18\x01 \x03(\x0b\x32\x17.attune.engine.v1.Queue\"\x10\n\x0eListLagRequest\"6\n\x0fListLagResponse\x12#\n\x04lags\x18\x01 \x03(\x0b\x32\x15.attune.engine.v1.Lag\"F\n\x12ListStalledRequest\x12\x30\n\x06\x63ycles\x18\x01 \x03(\x0b\x32 .attune.reviews.v1.CycleUnderWay\"B\n\x13ListStalledResponse\x12+\n\x04rows\x18\x01 \x03(\x0b\x32\x1d.attune.reviews.v1.StalledRow\"N\n\x16RestartWorkflowRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x63ycle_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"H\n\x17RestartWorkflowResponse\x12-\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x1d.attune.engine.v1.CycleEngine*\xaa\x01\n\rWorkflowState\x12\x1e\n\x1aWORKFLOW_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKFLOW_STATE_RUNNING\x10\x01\x12\x1c\n\x18WORKFLOW_STATE_COMPLETED\x10\x02\x12#\n\x1fWORKFLOW_STATE_ENDED_ABNORMALLY\x10\x03\x12\x1a\n\x16WORKFLOW_STATE_MISSING\x10\x04\x32\xe1\x03\n\rEngineService\x12\x63\n\x0eGetCycleEngine\x12\'.attune.engine.v1.GetCycleEngineRequest\x1a(.attune.engine.v1.GetCycleEngineResponse\x12W\n\nListQueues\x12#.attune.engine.v1.ListQueuesRequest\x1a$.attune.engine.v1.ListQueuesResponse\x12N\n\x07ListLag\x12 .attune.engine.v1.ListLagRequest\x1a!.attune.engine.v1.ListLagResponse\x12Z\n\x0bListStalled\x12$.attune.engine.v1.ListStalledRequest\x1a%.attune.engine.v1.ListStalledResponse\x12\x66\n\x0fRestartWorkflow\x12(.attune.engine.v1.RestartWorkflowRequest\x1a).attune.engine.v1.RestartWorkflowResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.engine.v1.engine_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKFLOWSTATE']._serialized_start=1075
-  _globals['_WORKFLOWSTATE']._serialized_end=1245
-  _globals['_PENDINGACTIVITY']._serialized_start=85
-  _globals['_PENDINGACTIVITY']._serialized_end=225
-  _globals['_CYCLEENGINE']._serialized_start=228
-  _globals['_CYCLEENGINE']._serialized_end=544
-  _globals['_QUEUE']._serialized_start=546
-  _globals['_QUEUE']._serialized_end=584
-  _globals['_LAG']._serialized_start=586
-  _globals['_LAG']._serialized_end=644
-  _globals['_GETCYCLEENGINEREQUEST']._serialized_start=646
-  _globals['_GETCYCLEENGINEREQUEST']._serialized_end=687
-  _globals['_GETCYCLEENGINERESPONSE']._serialized_start=689
-  _globals['_GETCYCLEENGINERESPONSE']._serialized_end=760
-  _globals['_LISTQUEUESREQUEST']._serialized_start=762
-  _globals['_LISTQUEUESREQUEST']._serialized_end=781
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=783
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=844
-  _globals['_LISTLAGREQUEST']._serialized_start=846
-  _globals['_LISTLAGREQUEST']._serialized_end=862
-  _globals['_LISTLAGRESPONSE']._serialized_start=864
-  _globals['_LISTLAGRESPONSE']._serialized_end=918
-  _globals['_RESTARTWORKFLOWREQUEST']._serialized_start=920
-  _globals['_RESTARTWORKFLOWREQUEST']._serialized_end=998
-  _globals['_RESTARTWORKFLOWRESPONSE']._serialized_start=1000
-  _globals['_RESTARTWORKFLOWRESPONSE']._serialized_end=1072
-  _globals['_ENGINESERVICE']._serialized_start=1248
-  _globals['_ENGINESERVICE']._serialized_end=1637
+  _globals['_WORKFLOWSTATE']._serialized_start=1576
+  _globals['_WORKFLOWSTATE']._serialized_end=1746
+  _globals['_PENDINGACTIVITY']._serialized_start=117
+  _globals['_PENDINGACTIVITY']._serialized_end=308
+  _globals['_CYCLEENGINE']._serialized_start=311
+  _globals['_CYCLEENGINE']._serialized_end=739
+  _globals['_QUEUE']._serialized_start=741
+  _globals['_QUEUE']._serialized_end=826
+  _globals['_LAG']._serialized_start=829
+  _globals['_LAG']._serialized_end=1005
+  _globals['_GETCYCLEENGINEREQUEST']._serialized_start=1007
+  _globals['_GETCYCLEENGINEREQUEST']._serialized_end=1048
+  _globals['_GETCYCLEENGINERESPONSE']._serialized_start=1050
+  _globals['_GETCYCLEENGINERESPONSE']._serialized_end=1121
+  _globals['_LISTQUEUESREQUEST']._serialized_start=1123
+  _globals['_LISTQUEUESREQUEST']._serialized_end=1142
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=1144
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=1205
+  _globals['_LISTLAGREQUEST']._serialized_start=1207
+  _globals['_LISTLAGREQUEST']._serialized_end=1223
+  _globals['_LISTLAGRESPONSE']._serialized_start=1225
+  _globals['_LISTLAGRESPONSE']._serialized_end=1279
+  _globals['_LISTSTALLEDREQUEST']._serialized_start=1281
+  _globals['_LISTSTALLEDREQUEST']._serialized_end=1351
+  _globals['_LISTSTALLEDRESPONSE']._serialized_start=1353
+  _globals['_LISTSTALLEDRESPONSE']._serialized_end=1419
+  _globals['_RESTARTWORKFLOWREQUEST']._serialized_start=1421
+  _globals['_RESTARTWORKFLOWREQUEST']._serialized_end=1499
+  _globals['_RESTARTWORKFLOWRESPONSE']._serialized_start=1501
+  _globals['_RESTARTWORKFLOWRESPONSE']._serialized_end=1573
+  _globals['_ENGINESERVICE']._serialized_start=1749
+  _globals['_ENGINESERVICE']._serialized_end=2230
 # @@protoc_insertion_point(module_scope)

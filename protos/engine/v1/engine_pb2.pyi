@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from protos.reviews.v1 import cycles_pb2 as _cycles_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -63,6 +64,7 @@ class PendingActivity(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    SCHEDULE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     attempt: _builtins.int
@@ -75,6 +77,10 @@ class PendingActivity(_message.Message):
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
         """When it is tried next."""
 
+    @_builtins.property
+    def schedule_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was scheduled."""
+
     def __init__(
         self,
         *,
@@ -83,10 +89,11 @@ class PendingActivity(_message.Message):
         last_error: _builtins.str = ...,
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         started: _builtins.bool = ...,
+        schedule_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time", "schedule_time", b"schedule_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "last_error", b"last_error", "name", b"name", "next_attempt_time", b"next_attempt_time", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "last_error", b"last_error", "name", b"name", "next_attempt_time", b"next_attempt_time", "schedule_time", b"schedule_time", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +114,8 @@ class CycleEngine(_message.Message):
     WORKFLOW_TASK_FAILING_FIELD_NUMBER: _builtins.int
     WORKFLOW_TASK_ERROR_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    WORKFLOW_TASK_WAITING_TIME_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
     """Workflow id."""
     run_id: _builtins.str
@@ -129,6 +138,14 @@ class CycleEngine(_message.Message):
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the run started."""
 
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When the run ended, if it did."""
+
+    @_builtins.property
+    def workflow_task_waiting_time(self) -> _timestamp_pb2.Timestamp:
+        """When its pending workflow task was scheduled, while no worker has taken it."""
+
     def __init__(
         self,
         *,
@@ -141,10 +158,12 @@ class CycleEngine(_message.Message):
         workflow_task_failing: _builtins.bool = ...,
         workflow_task_error: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        workflow_task_waiting_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "start_time", b"start_time", "workflow_task_waiting_time", b"workflow_task_waiting_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["history_bytes", b"history_bytes", "history_length", b"history_length", "pending_activities", b"pending_activities", "run_id", b"run_id", "start_time", b"start_time", "state", b"state", "workflow_id", b"workflow_id", "workflow_task_error", b"workflow_task_error", "workflow_task_failing", b"workflow_task_failing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "history_bytes", b"history_bytes", "history_length", b"history_length", "pending_activities", b"pending_activities", "run_id", b"run_id", "start_time", b"start_time", "state", b"state", "workflow_id", b"workflow_id", "workflow_task_error", b"workflow_task_error", "workflow_task_failing", b"workflow_task_failing", "workflow_task_waiting_time", b"workflow_task_waiting_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,19 +177,25 @@ class Queue(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     POLLERS_FIELD_NUMBER: _builtins.int
+    POLL_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     pollers: _builtins.int
     """Workers seen within the last minute."""
+    @_builtins.property
+    def poll_time(self) -> _timestamp_pb2.Timestamp:
+        """When a worker last asked it for work."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         pollers: _builtins.int = ...,
+        poll_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["poll_time", b"poll_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pollers", b"pollers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "poll_time", b"poll_time", "pollers", b"pollers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -185,22 +210,44 @@ class Lag(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     PRODUCER_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    PARKED_ERROR_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Consumer."""
     producer: _builtins.str
     """Producer."""
     seconds: _builtins.float
-    """Seconds since its last successful read."""
+    """Seconds since its last successful read, or since the oldest event that it has not taken was written."""
+    parked: _builtins.int
+    """Events of the caller's tenant that were set aside because their effect keeps failing."""
+    parked_error: _builtins.str
+    """Why the oldest of them fails: a code, no content."""
+    reachable: _builtins.bool
+    """Whether the log could be read just now."""
+    trace_id: _builtins.str
+    """Trace that caused that event, if it is of the caller's tenant."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest event was written that was not taken or was set aside."""
+
     def __init__(
         self,
         *,
         consumer: _builtins.str = ...,
         producer: _builtins.str = ...,
         seconds: _builtins.float = ...,
+        parked: _builtins.int = ...,
+        parked_error: _builtins.str = ...,
+        reachable: _builtins.bool = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        trace_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "producer", b"producer", "seconds", b"seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "parked", b"parked", "parked_error", b"parked_error", "producer", b"producer", "reachable", b"reachable", "seconds", b"seconds", "since", b"since", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,6 +380,54 @@ class ListLagResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLagResponse: _TypeAlias = ListLagResponse  # noqa: Y015
+
+@_typing.final
+class ListStalledRequest(_message.Message):
+    """ListStalledRequest names live cycles of the caller's tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CYCLES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cycles(self) -> _containers.RepeatedCompositeFieldContainer[_cycles_pb2.CycleUnderWay]:
+        """Cycles that should have a running workflow; at most 500. None: those of the tenant whose workflow runs."""
+
+    def __init__(
+        self,
+        *,
+        cycles: _abc.Iterable[_cycles_pb2.CycleUnderWay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycles", b"cycles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStalledRequest: _TypeAlias = ListStalledRequest  # noqa: Y015
+
+@_typing.final
+class ListStalledResponse(_message.Message):
+    """ListStalledResponse lists what the engine holds up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_cycles_pb2.StalledRow]:
+        """Rows by cycle, in the order asked for, then those of no cycle."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[_cycles_pb2.StalledRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStalledResponse: _TypeAlias = ListStalledResponse  # noqa: Y015
 
 @_typing.final
 class RestartWorkflowRequest(_message.Message):

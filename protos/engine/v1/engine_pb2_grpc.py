@@ -50,6 +50,11 @@ class EngineServiceStub:
                 request_serializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListLagRequest.SerializeToString,
                 response_deserializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListLagResponse.FromString,
                 _registered_method=True)
+        self.ListStalled = channel.unary_unary(
+                '/attune.engine.v1.EngineService/ListStalled',
+                request_serializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListStalledRequest.SerializeToString,
+                response_deserializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListStalledResponse.FromString,
+                _registered_method=True)
         self.RestartWorkflow = channel.unary_unary(
                 '/attune.engine.v1.EngineService/RestartWorkflow',
                 request_serializer=protos_dot_engine_dot_v1_dot_engine__pb2.RestartWorkflowRequest.SerializeToString,
@@ -82,6 +87,13 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStalled(self, request, context):
+        """ListStalled tells what the engine holds up, in the shape of reviews' own rows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RestartWorkflow(self, request, context):
         """RestartWorkflow terminates the workflow of a cycle and starts it again from the rows. Operators.
         """
@@ -106,6 +118,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.ListLag,
                     request_deserializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListLagRequest.FromString,
                     response_serializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListLagResponse.SerializeToString,
+            ),
+            'ListStalled': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStalled,
+                    request_deserializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListStalledRequest.FromString,
+                    response_serializer=protos_dot_engine_dot_v1_dot_engine__pb2.ListStalledResponse.SerializeToString,
             ),
             'RestartWorkflow': grpc.unary_unary_rpc_method_handler(
                     servicer.RestartWorkflow,
@@ -195,6 +212,33 @@ class EngineService:
             '/attune.engine.v1.EngineService/ListLag',
             protos_dot_engine_dot_v1_dot_engine__pb2.ListLagRequest.SerializeToString,
             protos_dot_engine_dot_v1_dot_engine__pb2.ListLagResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStalled(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.engine.v1.EngineService/ListStalled',
+            protos_dot_engine_dot_v1_dot_engine__pb2.ListStalledRequest.SerializeToString,
+            protos_dot_engine_dot_v1_dot_engine__pb2.ListStalledResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class EngineServiceStub:
     """ListQueues tells which task queues have pollers and how far behind they are."""
     ListLag: _grpc.UnaryUnaryMultiCallable[_engine_pb2.ListLagRequest, _engine_pb2.ListLagResponse]
     """ListLag tells how far the bridge is behind each event log."""
+    ListStalled: _grpc.UnaryUnaryMultiCallable[_engine_pb2.ListStalledRequest, _engine_pb2.ListStalledResponse]
+    """ListStalled tells what the engine holds up, in the shape of reviews' own rows."""
     RestartWorkflow: _grpc.UnaryUnaryMultiCallable[_engine_pb2.RestartWorkflowRequest, _engine_pb2.RestartWorkflowResponse]
     """RestartWorkflow terminates the workflow of a cycle and starts it again from the rows. Operators."""
 
@@ -53,6 +55,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
     """ListQueues tells which task queues have pollers and how far behind they are."""
     ListLag: _aio.UnaryUnaryMultiCallable[_engine_pb2.ListLagRequest, _engine_pb2.ListLagResponse]  # type: ignore[assignment]
     """ListLag tells how far the bridge is behind each event log."""
+    ListStalled: _aio.UnaryUnaryMultiCallable[_engine_pb2.ListStalledRequest, _engine_pb2.ListStalledResponse]  # type: ignore[assignment]
+    """ListStalled tells what the engine holds up, in the shape of reviews' own rows."""
     RestartWorkflow: _aio.UnaryUnaryMultiCallable[_engine_pb2.RestartWorkflowRequest, _engine_pb2.RestartWorkflowResponse]  # type: ignore[assignment]
     """RestartWorkflow terminates the workflow of a cycle and starts it again from the rows. Operators."""
 
@@ -82,6 +86,14 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.ListLagResponse, _abc.Awaitable[_engine_pb2.ListLagResponse]]:
         """ListLag tells how far the bridge is behind each event log."""
+
+    @_abc_1.abstractmethod
+    def ListStalled(
+        self,
+        request: _engine_pb2.ListStalledRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.ListStalledResponse, _abc.Awaitable[_engine_pb2.ListStalledResponse]]:
+        """ListStalled tells what the engine holds up, in the shape of reviews' own rows."""
 
     @_abc_1.abstractmethod
     def RestartWorkflow(

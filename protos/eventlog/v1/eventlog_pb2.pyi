@@ -297,6 +297,7 @@ class Followed(_message.Message):
     PARKED_FIELD_NUMBER: _builtins.int
     PARKED_ERROR_FIELD_NUMBER: _builtins.int
     PARKED_TIME_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """The service that owns the log."""
     reachable: _builtins.bool
@@ -305,6 +306,8 @@ class Followed(_message.Message):
     """Events of the caller's tenant that were set aside because their effect keeps failing."""
     parked_error: _builtins.str
     """Why the oldest of them fails: a code, no content."""
+    trace_id: _builtins.str
+    """Trace that caused the oldest event that was set aside, else the oldest not taken, if it is of the caller's tenant."""
     @_builtins.property
     def oldest_unread_time(self) -> _timestamp_pb2.Timestamp:
         """When the oldest event was written that the service has not taken; absent when it has taken all."""
@@ -322,10 +325,11 @@ class Followed(_message.Message):
         parked: _builtins.int = ...,
         parked_error: _builtins.str = ...,
         parked_time: _timestamp_pb2.Timestamp | None = ...,
+        trace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_unread_time", b"oldest_unread_time", "parked_time", b"parked_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["oldest_unread_time", b"oldest_unread_time", "parked", b"parked", "parked_error", b"parked_error", "parked_time", b"parked_time", "producer", b"producer", "reachable", b"reachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["oldest_unread_time", b"oldest_unread_time", "parked", b"parked", "parked_error", b"parked_error", "parked_time", b"parked_time", "producer", b"producer", "reachable", b"reachable", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

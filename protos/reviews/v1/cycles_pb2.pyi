@@ -821,7 +821,7 @@ class Remedy(_message.Message):
     action: _builtins.str
     """Action: remind, reassign, extend, release …"""
     call: _builtins.str
-    """The exact call, e.g. POST /v1/tasks/{id}:reassign."""
+    """The exact call: method, path and what of the body is fixed, e.g. POST /v1/tasks/{id}:reassign."""
     role: _builtins.str
     """Role that may."""
     def __init__(
@@ -861,7 +861,7 @@ class StalledRow(_message.Message):
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """Kind: task, stage, cycle, appeal."""
+    """Kind: task, participant, stage, cycle; process of what no cycle owns."""
     cycle_id: _builtins.str
     """Cycle."""
     stage: _builtins.str
@@ -2189,22 +2189,60 @@ class ListStalledResponse(_message.Message):
 
     ROWS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CYCLES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty at the end."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___StalledRow]:
         """Rows, worst first."""
 
+    @_builtins.property
+    def cycles(self) -> _containers.RepeatedCompositeFieldContainer[Global___CycleUnderWay]:
+        """Live cycles that were looked at, which the workflow engine may hold up; on the first page, for who sees them."""
+
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___StalledRow] | None = ...,
         next_page_token: _builtins.str = ...,
+        cycles: _abc.Iterable[Global___CycleUnderWay] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycles", b"cycles", "next_page_token", b"next_page_token", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListStalledResponse: _TypeAlias = ListStalledResponse  # noqa: Y015
+
+@_typing.final
+class CycleUnderWay(_message.Message):
+    """CycleUnderWay is a live cycle, as far as the workflow engine is asked about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CYCLE_ID_FIELD_NUMBER: _builtins.int
+    LAUNCH_TIME_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    cycle_id: _builtins.str
+    """Cycle."""
+    trace_id: _builtins.str
+    """Trace of the request that launched it."""
+    @_builtins.property
+    def launch_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was launched."""
+
+    def __init__(
+        self,
+        *,
+        cycle_id: _builtins.str = ...,
+        launch_time: _timestamp_pb2.Timestamp | None = ...,
+        trace_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["launch_time", b"launch_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle_id", b"cycle_id", "launch_time", b"launch_time", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CycleUnderWay: _TypeAlias = CycleUnderWay  # noqa: Y015

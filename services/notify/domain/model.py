@@ -80,6 +80,17 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A task that a message asks for, and what became of other messages to the same person that ask for it."""
+
+    task_id: UUID
+    channel: str
+    create_time: datetime
+    reached: bool  # a later one was sent
+    missed: bool  # one was not sent, or this one not at once
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     """How somebody wants to be told; an empty language follows people."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain.model import Delivery, DeliveryState, Outgoing
+from services.notify.domain.model import Asked, Delivery, DeliveryState, Outgoing
 from services.notify.tables import delivery, message
 
 CLAIM = text(
@@ -30,6 +30,25 @@ GIVE_UP = text(
     " WHERE state = 'sending' AND update_time < clock_timestamp() - CAST(:after AS interval)"
 )
 
+# The tasks that a message asks for: whether another message reached the same person for them since, or did not.
+ASKED = text(
+    """
+    WITH one AS (
+        SELECT d.tenant_id, d.id, d.recipient_id, d.channel, d.attempts, m.id AS message_id, m.create_time
+        FROM delivery d JOIN message m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+        WHERE d.tenant_id = :tenant_id AND d.id = :id)
+    SELECT t.task_id, one.channel, one.create_time,
+        coalesce(bool_or(other.state = 'sent' AND other.update_time > one.create_time), false) AS reached,
+        one.attempts > 1 OR coalesce(bool_or(other.state IN ('failed', 'unknown')
+            OR other.state IN ('pending', 'sending') AND other.error <> ''), false) AS missed
+    FROM one JOIN message_task t ON t.tenant_id = one.tenant_id AND t.message_id = one.message_id
+        LEFT JOIN message_task same ON same.tenant_id = t.tenant_id AND same.task_id = t.task_id
+        LEFT JOIN delivery other ON other.tenant_id = same.tenant_id AND other.message_id = same.message_id
+            AND other.recipient_id = one.recipient_id AND other.channel = one.channel AND other.id <> one.id
+    GROUP BY t.task_id, one.channel, one.create_time, one.attempts
+    """
+)
+
 
 class Outbox:
     """The queue of all tenants, in the hands of the sender."""
@@ -48,6 +67,11 @@ class Outbox:
         """Note what became of a delivery."""
         key = {"tenant_id": each.tenant_id, "id": each.id}
         await self._connection.execute(SETTLE, {**key, "state": state.value, "error": error[:200], "pause": pause})
+
+    async def asked(self, each: Outgoing) -> list[Asked]:
+        """The tasks that the message of a delivery asks for; needs a transaction of the tenant."""
+        rows = await self._connection.execute(ASKED, {"tenant_id": each.tenant_id, "id": each.id})
+        return [Asked(**row._mapping) for row in rows]
 
     async def give_up_interrupted(self, after: timedelta) -> int:
         """Mark deliveries as unknown whose sender has gone."""

@@ -30,7 +30,13 @@ def list_stalled_reply(page: StalledPage) -> cycles_pb2.ListStalledResponse:
         due_at, task_id = page.next
         token = write_token(due_at.isoformat() if due_at else "", str(task_id))
     rows = [_row(stall, page.tenant_id) for stall in page.rows]
-    return cycles_pb2.ListStalledResponse(rows=rows, next_page_token=token)
+    live = [
+        cycles_pb2.CycleUnderWay(
+            cycle_id=str(cycle.id), launch_time=timestamp(cycle.launched_at), trace_id=cycle.trace_id
+        )
+        for cycle in page.live
+    ]
+    return cycles_pb2.ListStalledResponse(rows=rows, next_page_token=token, cycles=live)
 
 
 def _after(token: str) -> tuple[datetime | None, UUID] | None:

@@ -9,6 +9,7 @@ from services.reviews.gauges import STAGE_LATENESS
 from services.reviews.store.actuals import ActualStore
 from services.reviews.store.admission import AdmissionStore
 from services.reviews.store.appeals import AppealStore
+from services.reviews.store.assignees import AssigneeStore
 from services.reviews.store.chunks import ChunkStore
 from services.reviews.store.cycles import CycleStore
 from services.reviews.store.enrolment import EnrolmentStore
@@ -54,6 +55,7 @@ class ReviewsWork(Work):
         self.schedules = ScheduleStore(connection, tenant_id)
         self.scheduled = self.cycles
         self.stalls = StallStore(connection, tenant_id)
+        self.assignees = AssigneeStore(connection, tenant_id)
         self.actuals = ActualStore(connection, tenant_id)
 
     def note_lateness(self, kind: str, late: timedelta) -> None:

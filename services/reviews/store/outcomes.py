@@ -34,6 +34,17 @@ CONFLICTED = text(
     """
 )
 
+# Before the release; who was calibrated stays so, and a session that decided by the old score is stale in scoring.
+MARK_CORRECTED = text(
+    """
+    UPDATE participant SET version = version + 1, update_time = clock_timestamp(),
+        state = CASE WHEN :code <> '' THEN 'in_review' WHEN state = 'calibrated' THEN state ELSE 'scored' END,
+        findings = CASE WHEN :code = '' THEN '{}' ELSE ARRAY[CAST(:code AS text)] END
+    WHERE tenant_id = :tenant_id AND id = :id AND state IN ('enrolled', 'in_review', 'scored', 'calibrated')
+        AND findings IS DISTINCT FROM CASE WHEN :code = '' THEN '{}' ELSE ARRAY[CAST(:code AS text)] END
+    """
+)
+
 
 class ParticipantStore:
     """Participants of one tenant after the release."""
@@ -49,6 +60,11 @@ class ParticipantStore:
     async def lock(self, participant_id: UUID) -> Judged:
         """The participant, held until commit; take the stage's lock before. ParticipantNotFound."""
         return await self._one(self._all(participant_id).with_for_update(of=participant, key_share=True))
+
+    async def mark_corrected(self, participant_id: UUID, code: str) -> bool:
+        """Note that there is a score now, or why not; false when that was known."""
+        keys = {"tenant_id": self._tenant_id, "id": participant_id, "code": code}
+        return (await self._connection.execute(MARK_CORRECTED, keys)).rowcount > 0
 
     def _all(self, participant_id: UUID) -> Select[Any]:
         return (

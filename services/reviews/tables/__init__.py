@@ -3,8 +3,9 @@
 from services.reviews.tables.cycle import cycle, cycle_day, stage
 from services.reviews.tables.definition import cycle_schedule, form, template, template_version
 from services.reviews.tables.outcome import actual, appeal, interview, provider
-from services.reviews.tables.participant import participant, rater
+from services.reviews.tables.participant import UNSCORED, participant, rater
 from services.reviews.tables.registry import SCHEMA, metadata
+from services.reviews.tables.stalls import absence, departure, undelivered
 from services.reviews.tables.task import OWED, sign_off, submission, task
 
 SYSTEM_TABLES = frozenset({"cycle", "cycle_schedule"})
@@ -14,11 +15,14 @@ __all__ = [
     "OWED",
     "SCHEMA",
     "SYSTEM_TABLES",
+    "UNSCORED",
+    "absence",
     "actual",
     "appeal",
     "cycle",
     "cycle_day",
     "cycle_schedule",
+    "departure",
     "form",
     "interview",
     "metadata",
@@ -31,4 +35,5 @@ __all__ = [
     "task",
     "template",
     "template_version",
+    "undelivered",
 ]

@@ -1,6 +1,7 @@
 """Who is judged in a cycle, and by whom."""
 
 from sqlalchemy import Column, Date, Index, Integer, Numeric, Table, Text, Uuid
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.reviews.tables.registry import (
@@ -13,6 +14,9 @@ from services.reviews.tables.registry import (
     text,
     updated,
 )
+
+UNSCORED = "findings <> '{}' AND state IN ('enrolled', 'in_review')"
+"""Takes part and could not be scored; the findings of the excluded say why they were not enrolled."""
 
 participant = Table(
     "participant",
@@ -41,6 +45,7 @@ participant = Table(
     updated(),
     Index("uq_participant_employee", "tenant_id", "cycle_id", "employee_id", unique=True),
     Index("ix_participant_page", "tenant_id", "cycle_id", "id"),
+    Index("ix_participant_unscored", "tenant_id", "cycle_id", "id", postgresql_where=sql(UNSCORED)),
 )
 
 rater = Table(

@@ -32,6 +32,14 @@ class ResultAmended:
     appeal_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreCorrected:
+    """A score was computed again after actuals changed; a code says why there is none."""
+
+    participant_id: UUID
+    unscored_code: str = ""
+
+
 class Sessions(Protocol):
     async def move_session(self, session_id: UUID, version: int, *, committed: bool) -> Sequence[Task]: ...
 
@@ -47,6 +55,13 @@ async def follow_session(work: NeedsSessions, command: SessionMoved) -> int:
     for task in moved:
         await tell_of_task(work, "accepted" if command.committed else "reopened", task)
     return len(moved)
+
+
+async def follow_correction(work: NeedsAppeals, command: ScoreCorrected) -> None:
+    """Who could not be scored takes part in what follows as soon as they can; repeated it changes nothing."""
+    if await work.participants.mark_corrected(command.participant_id, command.unscored_code):
+        detail = {"participant_id": str(command.participant_id), "unscored_code": command.unscored_code}
+        await work.audit("participant.score_corrected", "participant", command.participant_id, detail=detail)
 
 
 async def follow_amendment(work: NeedsAppeals, command: ResultAmended) -> None:

@@ -20,7 +20,8 @@ PLACE = text(
 )
 PARKED = text(
     "SELECT count(*) AS number, min(create_time) AS since,"
-    " (array_agg(error ORDER BY xid, id))[1] AS error FROM parked_event"
+    " (array_agg(error ORDER BY xid, id))[1] AS error,"
+    " (array_agg(event ->> 'trace_id' ORDER BY xid, id))[1] AS trace_id FROM parked_event"
     " WHERE tenant_id = :tenant_id AND consumer = :consumer AND producer = :producer"
 )
 
@@ -47,6 +48,7 @@ class Backlog:
             place = (await connection.execute(PLACE, {**names, "partition": partition})).one_or_none()
         if parked.number:
             followed.parked, followed.parked_error = parked.number, parked.error
+            followed.trace_id = parked.trace_id or ""
             followed.parked_time.FromDatetime(parked.since)
         position = eventlog_pb2.Position(partition=partition)
         if place is not None:
@@ -61,4 +63,6 @@ class Backlog:
         followed.reachable = True
         for event in reply.events[:1]:
             followed.oldest_unread_time.CopyFrom(event.create_time)
+            if not followed.parked and event.tenant_id == str(tenant_id):
+                followed.trace_id = event.trace_id
         return followed

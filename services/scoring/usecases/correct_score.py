@@ -48,6 +48,8 @@ async def correct_score(work: NeedsCorrections, command: CorrectScore) -> bool:
     facts = {"cycle_id": str(asked.cycle_id), "participant_id": str(asked.participant_id)}
     detail = {**facts, "event_id": str(asked.event_id), "unscored_code": row.unscored_code}
     await work.audit("score.corrected", "participant", asked.participant_id, detail=detail)
+    told = {**facts, "unscored_code": row.unscored_code}
+    await work.emit("scoring.score_corrected", "participant", asked.participant_id, 1, told)
     for session_id in await work.corrections.sessions_of(asked.cycle_id, asked.participant_id):
         session = await work.sessions.find(session_id, lock=True)
         if session is not None:

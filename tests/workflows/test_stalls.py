@@ -1,0 +1,205 @@
+"""What the engine holds up, really caused on a real engine: named by one call, alone and two at once, then cured."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from protos.engine.v1 import engine_pb2 as pb
+from protos.reviews.v1 import cycles_pb2
+from services.runtime import identity
+from services.runtime.clock import utc_now
+from services.runtime.identity import Grant, Principal
+from tests.temporal import TemporalServer
+from tests.waiting import until
+from tests.workflows.conftest import Engine
+from workflows import messages
+from workflows.health import CycleNotLiveError, EngineServicer
+from workflows.messages import CycleRef, Step
+from workflows.policies import options
+from workflows.throttle import Cycle
+
+pytestmark = pytest.mark.enable_socket
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@workflow.defn(name=messages.REVIEW_CYCLE)
+class Broken:
+    """A version whose code fails in every workflow task."""
+
+    @workflow.run
+    async def run(self, cycle: CycleRef) -> None:
+        raise RuntimeError("a defect in workflow code")
+
+
+@workflow.defn(name=messages.REVIEW_CYCLE)
+class Asking:
+    """Has reviews look, and waits."""
+
+    @workflow.run
+    async def run(self, cycle: CycleRef) -> None:
+        await workflow.execute_activity(Step.TICK, cycle, **options(Step.TICK))
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal(name=messages.HINT)
+    def hint(self) -> None:
+        """Nothing."""
+
+
+@activity.defn(name=Step.TICK)
+async def unreachable(cycle: CycleRef) -> None:
+    raise ConnectionError("UNAVAILABLE")
+
+
+@asynccontextmanager
+async def worker(client: Client, code: type[Any], *activities: Any) -> AsyncIterator[None]:
+    """A worker on the cycles' queue, and one on the bulk queue."""
+    runner = UnsandboxedWorkflowRunner()
+    short = Worker(
+        client, task_queue=messages.CYCLE_QUEUE, workflows=[code], activities=activities, workflow_runner=runner
+    )
+    bulk = Worker(client, task_queue=messages.BULK_QUEUE, activities=[unreachable])
+    async with short, bulk:
+        yield
+
+
+class Operator:
+    """Asks as an operator of the tenant; `live` says what reviews would."""
+
+    def __init__(self, engine: Engine, *, live: bool = True) -> None:
+        self.engine = engine
+        self.revive_at = utc_now() + timedelta(minutes=1)
+        self.live = live
+        self.servicer = EngineServicer(engine.client, engine.cycles, [], self._is_live, lambda: self.revive_at)
+        self.principal = Principal(UUID(engine.tenant_id), "user", "user", UUID(int=1), (Grant("operator"),))
+
+    async def _is_live(self, cycle: Cycle) -> bool:
+        return self.live
+
+    async def stalled(self, *, named: bool = True) -> list[cycles_pb2.StalledRow]:
+        cycle = cycles_pb2.CycleUnderWay(cycle_id=self.engine.cycle_id, trace_id=TRACE)
+        cycle.launch_time.FromDatetime(utc_now() - timedelta(hours=1))
+        identity._principal.set(self.principal)
+        reply = await self.servicer.ListStalled(pb.ListStalledRequest(cycles=[cycle] if named else []), None)
+        return list(reply.rows)
+
+    async def causes(self) -> set[str]:
+        return {row.cause for row in await self.stalled() if row.kind == "cycle"}
+
+    async def wait_for(self, *causes: str) -> list[cycles_pb2.StalledRow]:
+        """Wait until exactly these are told of the cycle; its rows, complete."""
+
+        async def told() -> bool:
+            return await self.causes() == set(causes)
+
+        await until(told, 40, f"only {causes} told")
+        rows = [row for row in await self.stalled() if row.kind == "cycle"]
+        for row in rows:
+            assert row.HasField("since")
+            assert (row.cycle_id, row.trace_id) == (self.engine.cycle_id, TRACE)
+            assert row.next.action
+            assert row.workflow_id == messages.cycle_workflow_id(self.engine.tenant_id, self.engine.cycle_id)
+            assert "restart_workflow" in [remedy.action for remedy in row.remedies]
+        return rows
+
+    async def restart(self) -> pb.CycleEngine:
+        identity._principal.set(self.principal)
+        request = pb.RestartWorkflowRequest(cycle_id=self.engine.cycle_id, reason="because")
+        return (await self.servicer.RestartWorkflow(request, None)).engine
+
+
+async def test_a_missing_workflow_is_named_and_restarted(engine: Engine) -> None:
+    operator = Operator(engine)
+    [row] = await operator.wait_for("WORKFLOW_MISSING")
+    assert row.next.at.ToDatetime().replace(tzinfo=operator.revive_at.tzinfo) == operator.revive_at
+    async with worker(engine.client, Asking, unreachable):
+        assert (await operator.restart()).state == pb.WORKFLOW_STATE_RUNNING
+        await engine.handle.terminate("as by accident")
+        [row] = await operator.wait_for("WORKFLOW_MISSING")
+        assert row.since.ToDatetime() > operator.revive_at.replace(tzinfo=None) - timedelta(minutes=1)
+
+
+async def test_a_cycle_that_is_not_live_gets_no_workflow(engine: Engine) -> None:
+    with pytest.raises(CycleNotLiveError):
+        await Operator(engine, live=False).restart()
+    assert await engine.state() is None
+
+
+async def test_a_failing_workflow_task_is_named_with_its_error_and_cured_by_good_code(engine: Engine) -> None:
+    operator = Operator(engine)
+    async with worker(engine.client, Broken):
+        await engine.hint()
+        [row] = await operator.wait_for("WORKFLOW_TASK_FAILING")
+        assert "RuntimeError" in row.detail
+        assert "defect" not in row.detail, "the text of an error may name people"
+
+    @activity.defn(name=Step.TICK)
+    async def looked(cycle: CycleRef) -> None:
+        return None
+
+    async with worker(engine.client, Asking, looked):
+        await operator.restart()
+        await operator.wait_for()
+
+
+async def test_a_retried_activity_and_no_worker_are_named_alone_and_together(engine: Engine) -> None:
+    operator = Operator(engine)
+    await engine.hint()
+    [row] = await operator.wait_for("NO_WORKER")
+    assert messages.CYCLE_QUEUE in row.detail
+    assert row.remedies[0].action == "start_process"
+    async with worker(engine.client, Asking, unreachable):
+        [row] = await operator.wait_for("ACTIVITY_RETRYING")
+        assert "UNAVAILABLE" in row.detail
+        assert row.detail.startswith(f"{Step.TICK}: ")
+        assert row.next.at.seconds <= row.due_at.seconds
+        [unnamed] = [row for row in await operator.stalled(named=False) if row.kind == "cycle"]
+        assert unnamed.cycle_id == engine.cycle_id, "the engine knows whom it runs when reviews cannot say"
+    await operator.wait_for("ACTIVITY_RETRYING", "NO_WORKER")
+    await engine.handle.terminate("as by accident")
+    await operator.wait_for("WORKFLOW_MISSING")
+
+
+@asynccontextmanager
+async def doorway(address: str) -> AsyncIterator[tuple[str, asyncio.Server, list[asyncio.StreamWriter]]]:
+    """A way to the server that can be closed: its address, and what to close."""
+    host, port = address.rsplit(":", 1)
+    opened: list[asyncio.StreamWriter] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+
+    async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, onward = await asyncio.open_connection(host, int(port))
+        opened.extend((writer, onward))
+        with suppress(ConnectionError):
+            await asyncio.gather(pass_on(reader, onward), pass_on(behind, writer))
+
+    server = await asyncio.start_server(enter, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", server, opened
+
+
+async def test_an_engine_that_does_not_answer_is_named_until_it_does(
+    engine: Engine, temporal_server: TemporalServer
+) -> None:
+    async with doorway(temporal_server.address) as (address, server, opened):
+        through = await Client.connect(address, namespace=engine.client.namespace)
+        operator = Operator(Engine(through, engine.tenant_id, engine.cycle_id))
+        assert await operator.causes() == {"WORKFLOW_MISSING"}
+        server.close()
+        for writer in opened:
+            writer.close()
+        rows = await operator.stalled()
+        told = [(row.cause, row.kind, row.detail) for row in rows]
+        assert told == [("SERVICE_DOWN", "process", "temporal does not answer")]
+        again = await operator.stalled()
+        assert again[0].since == rows[0].since, "since it was first found silent"
