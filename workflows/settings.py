@@ -1,6 +1,6 @@
 """What the worker and the bridge are told; read once and frozen."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ class BridgeSettings(EngineSettings):
     """`python -m workflows.bridge`; serves EngineService on `port`."""
 
     port: int = Field(default=50056, ge=0, le=65535, validation_alias="ATTUNE_ENGINE_PORT")
-    metrics_port: int = 0  # metrics stand beside readiness on the probe's port
+    metrics_port: ClassVar[int] = 0  # metrics stand beside readiness on the probe's port
     probe_port: int = Field(default=0, ge=0, le=65535, validation_alias="ATTUNE_BRIDGE_METRICS_PORT")
     reconcile_seconds: Seconds = Field(default=60, validation_alias="ATTUNE_BRIDGE_RECONCILE_SECONDS")
     poll_seconds: Seconds = Field(default=0.25, validation_alias="ATTUNE_BRIDGE_POLL_SECONDS")
