@@ -81,14 +81,15 @@ def _peer(peers: Sequence[Object], labels: Labels) -> bool:
 
 def _matches(selector: Object, labels: Labels) -> bool:
     assert selector.keys() <= {"matchLabels"}, "this reader knows labels only"
-    return selector.get("matchLabels", {}).items() <= labels.items()
+    wanted: Labels = selector.get("matchLabels", {})
+    return wanted.items() <= labels.items()
 
 
 def calls_of(table: Mapping[str, Object]) -> frozenset[Arrow]:
     """The connections of the table of calls."""
-    servers = {process.get("serves", name): (name, process.get("port")) for name, process in table.items()}
+    servers = {process.get("serves", name): name for name, process in table.items()}
     return frozenset(
-        Arrow(name, servers[called][0], servers[called][1]["number"])
+        Arrow(name, servers[called], table[servers[called]]["port"]["number"])
         for name, process in table.items()
         for called in process["calls"]
     )

@@ -20,7 +20,6 @@ from deploy.local.temporal_binary import user_cache
 KUBERNETES = "1.35.4"
 HELM = "4.3.1"
 HELM_3 = "3.22.0"  # still the one that most have
-KUBECONFORM = "0.8.0"
 KWOK = "0.8.0"
 
 _KUBERNETES_MODULE = "k8s.io/kubernetes"
@@ -32,6 +31,19 @@ _STAGES = (
     "pod/fast/pod-ready",
     "pod/fast/pod-complete",
     "pod/fast/pod-delete",
+)
+# The kinds of other projects of which the chart makes objects: module, version, file of the definition.
+_DEFINITIONS = (
+    ("sigs.k8s.io/gateway-api", "1.4.0", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
+    *(
+        (
+            "github.com/prometheus-operator/prometheus-operator",
+            "0.85.0",
+            f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml",
+        )
+        for kind in ("servicemonitors", "prometheusrules")
+    ),
+    ("github.com/kedacore/keda/v2", "2.18.0", "config/crd/bases/keda.sh_scaledobjects.yaml"),
 )
 Report = Callable[[str], None]
 
@@ -53,7 +65,7 @@ class Programs:
 
     def path(self, name: str) -> Path:
         """Where one program is, or will be."""
-        versions = {"helm": HELM, "helm3": HELM_3, "kubeconform": KUBECONFORM, "kwok": KWOK}
+        versions = {"helm": HELM, "helm3": HELM_3, "kwok": KWOK}
         return self.folder / f"{name}-{versions.get(name, KUBERNETES)}"
 
     @property
@@ -61,12 +73,23 @@ class Programs:
         """What the fake nodes do."""
         return self.folder / f"kwok-stages-{KWOK}.yaml"
 
+    @property
+    def definitions(self) -> Path:
+        """The kinds of other projects."""
+        return (
+            self.folder / f"kubernetes-kinds-{'-'.join(dict.fromkeys(version for _, version, _ in _DEFINITIONS))}.yaml"
+        )
+
+    def complete(self) -> bool:
+        """Whether everything that the control plane needs is kept."""
+        return not self.missing(CONTROL_PLANE) and self.stages.exists() and self.definitions.exists()
+
     def missing(self, names: tuple[str, ...]) -> list[str]:
         """Those that are not kept yet."""
         return [name for name in names if not os.access(self.path(name), os.X_OK)]
 
 
-CONTROL_PLANE = ("etcd", *_OF_KUBERNETES, "helm", "helm3", "kubeconform", "kwok")
+CONTROL_PLANE = ("etcd", *_OF_KUBERNETES, "helm", "helm3", "kwok")
 
 
 def ensure(programs: Programs, names: tuple[str, ...], report: Report) -> None:
@@ -94,7 +117,7 @@ def helm(programs: Programs, report: Report) -> Path:
 
 def _incomplete(programs: Programs, names: tuple[str, ...]) -> list[str]:
     missing = programs.missing(names)
-    if "kwok" in names and not programs.stages.exists() and "kwok" not in missing:
+    if "kwok" in names and "kwok" not in missing and not (programs.stages.exists() and programs.definitions.exists()):
         missing.append("kwok")
     return missing
 
@@ -209,21 +232,28 @@ def _build_helm_3(programs: Programs, name: str) -> None:
     _install(programs, name, f"{module}/cmd/helm", HELM_3, f"-X {module}/internal/version.version=v{HELM_3} {stamps}")
 
 
-def _build_kubeconform(programs: Programs, name: str) -> None:
-    _install(programs, name, "github.com/yannh/kubeconform/cmd/kubeconform", KUBECONFORM)
-
-
 def _build_kwok(programs: Programs, name: str) -> None:
-    """The fake nodes, and what they do by kwok's own published stages."""
-    _install(programs, name, "sigs.k8s.io/kwok/cmd/kwok", KWOK)
+    """The fake nodes, what they do by kwok's own published stages, and the kinds of other projects."""
+    if programs.missing((name,)):
+        _install(programs, name, "sigs.k8s.io/kwok/cmd/kwok", KWOK)
     folder = Path(_module(programs, "sigs.k8s.io/kwok", KWOK)["Dir"]) / "kustomize" / "stage"
-    programs.stages.write_text("".join(f"---\n{(folder / f'{stage}.yaml').read_text()}\n" for stage in _STAGES))
+    _write(programs.stages, [folder / f"{stage}.yaml" for stage in _STAGES])
+    _write(
+        programs.definitions,
+        [Path(_module(programs, module, version)["Dir"]) / file for module, version, file in _DEFINITIONS],
+    )
+
+
+def _write(target: Path, documents: list[Path]) -> None:
+    """Write a whole file or none."""
+    partial = target.with_suffix(".partial")
+    partial.write_text("".join(f"---\n{document.read_text()}\n" for document in documents))
+    partial.replace(target)
 
 
 _BUILDERS: Mapping[str, Callable[[Programs, str], None]] = {
     "helm": _build_helm,
     "helm3": _build_helm_3,
-    "kubeconform": _build_kubeconform,
     "kwok": _build_kwok,
     **dict.fromkeys(("etcd", *_OF_KUBERNETES), _build_of_kubernetes),
 }
