@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
@@ -90,4 +91,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    outcome = main()
+    sys.stdout.flush()
+    os._exit(outcome)  # the SDK's threads go on while the interpreter ends, which now and then aborts the process

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from deploy.local.kubernetes.programs import KUBERNETES
 from deploy.local.layout import REPOSITORY
 
 CHART = REPOSITORY / "deploy" / "helm" / "attune"
+RUNBOOK = REPOSITORY / "docs" / "operations" / "deploy.md"
 PREVIOUS = REPOSITORY / "deploy" / "PREVIOUS"  # the commit whose release is upgraded from
 RELEASE = "attune"
 _WAIT = ("--wait", "--timeout", "5m")
@@ -51,6 +53,7 @@ class Proof:
         for values in self.values:
             self._show(f"{values}: every object passes strict server-side validation", partial(self._validate, values))
             self._show(f"{values}: install, upgrade, rollback, uninstall", partial(self._live_through, values))
+        self._show("the runbook's commands, and every Secret that pods name is one of its", self._follow_runbook)
         self._show("standard: Helm 3 installs it, too", partial(self._installs_with_helm_3, "standard"))
         self.report(f"{self.passed} passed, {self.failed} failed")
         return not self.failed
@@ -147,6 +150,45 @@ class Proof:
         self._gone(namespace)
         return ""
 
+    def _follow_runbook(self) -> str:
+        blocks = list(sh_blocks(RUNBOOK.read_text().partition("## Kubernetes")[2].partition("\n## ")[0]))
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("helm", "kubectl"):
+                (Path(folder) / name).symlink_to(self.plane.programs.path(name))
+            path = f"{folder}:{self.plane.environment['PATH']}"
+            installed = next(index for index, block in enumerate(blocks) if "helm install" in block)
+            self._run_script("\n".join(blocks[:installed]), path)
+            self._names_secrets_that_exist("attune")
+            for block in blocks[installed:]:
+                self._run_script(block, path)
+        self._gone("attune")
+        return f"{len(blocks)} blocks"
+
+    def _run_script(self, script: str, path: str) -> None:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=REPOSITORY,
+            env={**self.plane.environment, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        if done.returncode:
+            raise NotShown(f"{script}\n{done.stdout[-500:]}\n{done.stderr[-1500:]}")
+
+    def _names_secrets_that_exist(self, namespace: str) -> None:
+        secrets = json.loads(self.plane.kubectl("-n", namespace, "get", "secrets", "-o", "json"))["items"]
+        held = {each["metadata"]["name"]: set(each.get("data", {})) for each in secrets}
+        for values in self.values:
+            objects = YAML(typ="safe").load_all(self._template(CHART, values, namespace))
+            missing = {named for each in objects if each for named in named_secrets(each)} - {
+                (name, key) for name, keys in held.items() for key in ("", *keys)
+            }
+            if missing:
+                raise NotShown(f"{values}: pods name {sorted(missing)}, which the runbook does not make")
+
     def _template(self, chart: Path, values: str, namespace: str) -> str:
         done = self.plane.run(
             "helm", "template", RELEASE, str(chart), "--namespace", namespace, *_values(chart, values),
@@ -211,6 +253,21 @@ class Proof:
 
     def _gone(self, namespace: str) -> None:
         self.plane.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def sh_blocks(text: str) -> Iterator[str]:
+    """The commands of a runbook that are to be executed."""
+    yield from re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def named_secrets(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each Secret and key that an object's pods are told from, and each Secret that they mount."""
+    pod = thing.get("spec", {}).get("template", {}).get("spec", {})
+    for container in pod.get("containers", ()):
+        for variable in container.get("env", ()):
+            if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                yield reference["name"], reference["key"]
+    yield from ((each["secret"]["secretName"], "") for each in pod.get("volumes", ()) if "secret" in each)
 
 
 def _values(chart: Path, name: str) -> tuple[str, ...]:
