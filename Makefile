@@ -10,7 +10,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.attune/uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status migrate test chaos bench check proto clean
+.PHONY: help setup demo up down status migrate test chaos bench check proto clean test-k8s
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
@@ -60,6 +60,9 @@ migrate: setup ## bring the schemas of the running stack's database up to date
 test: setup ## run all tests but benches and whole campaigns; the chaos smoke last, on a stack of its own
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup --ignore=tests/chaos --ignore=tests/bench $(ARGS) tests
 	@[ ! -d tests/chaos ] || $(PYTHON) -m pytest tests/chaos -m smoke $(ARGS)
+
+test-k8s: setup ## install, upgrade, roll back and uninstall the chart on a real control plane (built once: minutes)
+	@$(PYTHON) -m deploy.local.kubernetes
 
 chaos: setup ## run the whole fault campaigns
 	@$(PYTHON) -m pytest tests/chaos $(ARGS)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from deploy.local import temporal
+from deploy.jobs import engine
 from deploy.local.stack import Stack
 from tests.postgres import locked
 
@@ -25,7 +25,7 @@ class TemporalServer:
     async def new_namespace(self) -> Client:
         """Register a namespace of its own with Attune's search attributes, and connect to it."""
         namespace = f"test-{uuid4().hex[:12]}"
-        await temporal.register(self.address, namespace)
+        await engine.register(self.address, namespace)
         return await Client.connect(self.address, namespace=namespace)
 
 

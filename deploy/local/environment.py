@@ -9,12 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 from deploy.local import processes
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.ports import LOOPBACK
+from deploy.names import LOCAL_ISSUER, SERVICES, SIGNERS
 
-SERVICES = ("people", "goals", "reviews", "scoring", "notify")
 DATABASE = "attune"
-# Who signs tokens for calls between processes, and who issues users' tokens in local mode.
-SIGNERS = ("gateway", "worker", "bridge", *SERVICES)
-LOCAL_ISSUER = "issuer"
 
 # Defaults of the local stack: quick enough for second-long stages. A variable already set wins.
 _TUNING: Mapping[str, str] = {

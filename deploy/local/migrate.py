@@ -11,14 +11,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import asyncpg
-
-from deploy.local.environment import DATABASE, SERVICES, Wiring, migration_environment
+from deploy.jobs import database
+from deploy.local.environment import DATABASE, Wiring, migration_environment
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.state import read_state
+from deploy.names import ROLE_KINDS, SERVICES
 
-BOOTSTRAP = REPOSITORY / "deploy" / "bootstrap.sql"
-ROLES = tuple(f"{service}_{role}" for service in SERVICES for role in ("owner", "app", "system"))
+ROLES = tuple(f"{service}_{role}" for service in SERVICES for role in ROLE_KINDS)
 # Beside the data that it speaks of: with them it is deleted.
 _STAMP_NAME = "attune.migrated.json"
 _BOOTSTRAP = "bootstrap"
@@ -56,19 +55,7 @@ async def prepare_database(
 
 async def bootstrap(wiring: Wiring) -> None:
     """Make the database, its roles and schemas; repeatable."""
-    server = await asyncpg.connect(wiring.admin_url)
-    try:
-        if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
-            await server.execute(f'CREATE DATABASE "{DATABASE}"')
-    finally:
-        await server.close()
-    database = await asyncpg.connect(wiring.admin_database_url())
-    try:
-        await database.execute(BOOTSTRAP.read_text())
-        for role, password in wiring.role_passwords.items():
-            await database.execute(f"ALTER ROLE {role} PASSWORD '{password}'")
-    finally:
-        await database.close()
+    await database.bootstrap(wiring.admin_url, DATABASE, wiring.role_passwords)
 
 
 async def migrate_all(wiring: Wiring, services: Sequence[str], inherited: Mapping[str, str]) -> None:
@@ -105,7 +92,7 @@ def _digest(name: str) -> str:
 
 
 def _sources(name: str) -> Iterable[Path]:
-    yield BOOTSTRAP
+    yield database.BOOTSTRAP
     if name != _BOOTSTRAP:
         yield from sorted((REPOSITORY / "services" / name / "migrations").rglob("*.py"))
         yield from sorted((REPOSITORY / "services" / "runtime").rglob("*.py"))

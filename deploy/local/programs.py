@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from deploy.local import postgres, probes, redis, temporal
 from deploy.local.child import Program
-from deploy.local.environment import SERVICES, Wiring, process_environment
+from deploy.local.environment import Wiring, process_environment
 from deploy.local.temporal_binary import TemporalBinary
+from deploy.names import SERVICES
 
 _MODULES: Mapping[str, str] = {
     **{service: f"services.{service}" for service in SERVICES},

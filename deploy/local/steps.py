@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy.local.environment import SERVICES
+from deploy.names import SERVICES
 
 # Not a process: roles, schemas and migrations.
 DATABASE_STEP = "database"

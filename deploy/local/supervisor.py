@@ -14,14 +14,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from temporalio.service import RPCError
 
+from deploy.jobs import engine
 from deploy.local import keys, leftovers, migrate, ports, postgres, processes, programs, redis, steps, temporal
 from deploy.local.child import Child, Program, StartFailed
-from deploy.local.environment import SERVICES, Wiring, traced
+from deploy.local.environment import Wiring, traced
 from deploy.local.holding import ALREADY_RUNNING, lock
 from deploy.local.layout import Layout
 from deploy.local.processes import Identity
 from deploy.local.state import ProgressLog, StackState, read_state, write_state
 from deploy.local.temporal_binary import Search, TemporalMissing, user_cache
+from deploy.names import SERVICES
 
 _TEMPORAL_REGISTER_SECONDS = 30.0
 
@@ -179,7 +181,7 @@ class Supervisor:
                 self._state.addresses["temporal_ui"] = self._wiring.address("temporal_ui")
         try:
             async with asyncio.timeout(_TEMPORAL_REGISTER_SECONDS):
-                await temporal.register(self._wiring.temporal_address, self._wiring.namespace)
+                await engine.register(self._wiring.temporal_address, self._wiring.namespace)
         except (
             RuntimeError,
             RPCError,

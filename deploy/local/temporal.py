@@ -1,20 +1,10 @@
-"""The embedded Temporal server: its command, its configuration, and the namespace that Attune uses."""
+"""The embedded Temporal server: its command and its configuration."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
-
-from google.protobuf.duration_pb2 import Duration
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
-from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.local.layout import Layout
 from deploy.local.ports import LOOPBACK
@@ -22,16 +12,7 @@ from deploy.local.temporal_binary import TemporalBinary
 
 NAMESPACE = "attune"
 HEALTH_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
-_RETENTION = timedelta(days=30)
 _HISTORY_SHARDS = 4
-
-SEARCH_ATTRIBUTES: Mapping[str, IndexedValueType.ValueType] = {
-    **dict.fromkeys(
-        ("AttuneTenant", "AttuneCycle", "AttuneKind", "AttuneStage", "AttuneState"),
-        IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    ),
-    "AttuneDueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
-}
 
 DYNAMIC_CONFIG: Mapping[str, Any] = {
     # The lateness of every timer; the default of 1 s would make second-long stages late.
@@ -121,34 +102,3 @@ def _rpc(service: str, ports: Mapping[str, int]) -> dict[str, Any]:
         "membershipPort": ports[f"temporal_{service}_membership"],
         "bindOnIP": LOOPBACK,
     }
-
-
-async def register(address: str, namespace: str) -> None:
-    """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them."""
-    client = await Client.connect(address, namespace=namespace)
-    try:
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        retention = Duration()
-        retention.FromTimedelta(_RETENTION)
-        await client.workflow_service.register_namespace(
-            RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
-        )
-    while missing := await _missing_attributes(client, namespace):
-        with contextlib.suppress(RPCError):  # the namespace of a moment ago may not be known everywhere yet
-            await client.operator_service.add_search_attributes(
-                AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
-            )
-        await asyncio.sleep(0.1)
-
-
-async def _missing_attributes(client: Client, namespace: str) -> dict[str, IndexedValueType.ValueType]:
-    try:
-        known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:  # registered a moment ago
-            return dict(SEARCH_ATTRIBUTES)
-        raise
-    return {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}

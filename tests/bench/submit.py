@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from deploy.local.migrate import BOOTSTRAP
+from deploy.jobs.database import BOOTSTRAP
 from services.gateway.issuers import LocalIssuer
 from services.reviews.domain.model import StageKind
 from services.reviews.store.locks import stage_lock_key

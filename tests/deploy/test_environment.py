@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local import ports, steps
-from deploy.local.environment import SERVICES, Wiring, migration_environment, process_environment
+from deploy.local.environment import Wiring, migration_environment, process_environment
 from deploy.local.layout import Layout
+from deploy.names import SERVICES
 
 
 def wiring(admin_url: str = "", passwords: dict[str, str] | None = None) -> Wiring:

@@ -6,9 +6,9 @@ import os
 import stat
 from pathlib import Path
 
-from deploy.local.environment import LOCAL_ISSUER, SIGNERS
 from deploy.local.keys import make_keys
 from deploy.local.layout import SOCKET_NAME, SOCKET_PATH_LIMIT, Layout
+from deploy.names import LOCAL_ISSUER, SIGNERS
 
 
 def test_socket_stays_below_a_short_data_directory() -> None:

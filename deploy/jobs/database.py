@@ -1,0 +1,89 @@
+"""Makes the database, its roles, schemas and privileges: `python -m deploy.jobs.database`; repeatable."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import asyncpg
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deploy.names import SERVICES
+
+BOOTSTRAP = Path(__file__).resolve().parents[1] / "bootstrap.sql"
+
+
+class AdministratorSettings(BaseSettings):
+    """The role that may create roles and databases; nothing but this job is told of it."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+
+    database_url: str = Field(validation_alias="DATABASE_URL", repr=False)
+
+
+class RoleSettings(BaseSettings):
+    """The URLs of one service's roles, by the prefix of its settings; each URL's password is given to its role."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: str = Field(repr=False)
+    system_database_url: str = Field(repr=False)
+    owner_database_url: str = Field(repr=False)
+
+    def urls(self) -> Iterator[str]:
+        """Each role's URL."""
+        yield from (self.database_url, self.system_database_url, self.owner_database_url)
+
+
+def prefix(service: str) -> str:
+    """The prefix of a service's variables."""
+    return f"ATTUNE_{service.upper()}_"
+
+
+async def bootstrap(administrator_url: str, database: str, passwords: Mapping[str, str]) -> None:
+    """Make the database, its roles and schemas, and set the passwords of roles."""
+    server = await asyncpg.connect(administrator_url)
+    try:
+        if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
+            await server.execute(await server.fetchval("SELECT format('CREATE DATABASE %I', $1::text)", database))
+    finally:
+        await server.close()
+    connection = await asyncpg.connect(_on(administrator_url, database))
+    try:
+        await connection.execute(BOOTSTRAP.read_text())
+        for role, password in passwords.items():
+            statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
+            await connection.execute(await connection.fetchval(statement, role, password))
+    finally:
+        await connection.close()
+
+
+def _on(url: str, database: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
+
+
+def roles_of(urls: list[str]) -> tuple[str, dict[str, str]]:
+    """The database that all URLs name, and the password of each role. Raises ValueError when they name several."""
+    parts = [urlsplit(url) for url in urls]
+    databases = {part.path.removeprefix("/") for part in parts}
+    if len(databases) != 1:
+        raise ValueError(f"the URLs name several databases: {', '.join(sorted(databases))}")
+    return databases.pop(), {part.username or "": unquote(part.password) for part in parts if part.password}
+
+
+def main() -> int:
+    """Bootstrap by the environment."""
+    urls = [url for service in SERVICES for url in RoleSettings(_env_prefix=prefix(service)).urls()]
+    database, passwords = roles_of(urls)
+    asyncio.run(bootstrap(AdministratorSettings().database_url, database, passwords))
+    print(f"database {database}: roles and schemas are there")  # noqa: T201 - a command's output
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Makes the namespace and the search attributes that Attune needs of Temporal: `python -m deploy.jobs.engine`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+_RETENTION = timedelta(days=30)
+WAIT_SECONDS = 300.0  # a server that starts beside us makes its schema first
+
+SEARCH_ATTRIBUTES: Mapping[str, IndexedValueType.ValueType] = {
+    **dict.fromkeys(
+        ("AttuneTenant", "AttuneCycle", "AttuneKind", "AttuneStage", "AttuneState"),
+        IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    ),
+    "AttuneDueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+
+
+class EngineJobSettings(BaseSettings):
+    """Where the engine answers, and the namespace that is Attune's there."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    temporal_address: str = Field(validation_alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field(validation_alias="TEMPORAL_NAMESPACE")
+
+
+async def register(address: str, namespace: str) -> None:
+    """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them."""
+    client = await Client.connect(address, namespace=namespace)
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        retention = Duration()
+        retention.FromTimedelta(_RETENTION)
+        await client.workflow_service.register_namespace(
+            RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
+        )
+    while missing := await _missing_attributes(client, namespace):
+        with contextlib.suppress(RPCError):  # the namespace of a moment ago may not be known everywhere yet
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _missing_attributes(client: Client, namespace: str) -> dict[str, IndexedValueType.ValueType]:
+    try:
+        known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:  # registered a moment ago
+            return dict(SEARCH_ATTRIBUTES)
+        raise
+    return {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
+
+
+async def _when_it_answers(settings: EngineJobSettings) -> None:
+    """Register as soon as the engine answers. Raises what was wrong when it has not within five minutes."""
+    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+    while True:
+        try:
+            return await register(settings.temporal_address, settings.temporal_namespace)
+        except (RPCError, RuntimeError):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(1)
+
+
+def main() -> int:
+    """Register by the environment."""
+    settings = EngineJobSettings()
+    asyncio.run(_when_it_answers(settings))
+    print(f"namespace {settings.temporal_namespace} and its search attributes are there")  # noqa: T201 - a command's output
+    return 0
+
+
+if __name__ == "__main__":
+    outcome = main()
+    sys.stdout.flush()
+    os._exit(outcome)  # the SDK's threads go on while the interpreter ends, which now and then aborts the process

@@ -1,0 +1,217 @@
+"""The chart: valid to the letter for each values file, strict about values, and every pod held to the same rules."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+from ruamel.yaml import YAML
+
+from deploy.local.kubernetes.programs import KUBERNETES
+from tests.deploy.charts import (
+    CHART,
+    VALUES,
+    component,
+    container,
+    load,
+    manifest,
+    of_kind,
+    pods,
+    rendered,
+    template,
+    topology,
+)
+
+VERSION = KUBERNETES.rpartition(".")[0]
+CUSTOM = ("ServiceMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute")  # the control plane checks these
+ALL = ["", *VALUES]
+
+
+def test_there_is_a_values_file_for_each_size() -> None:
+    assert set(VALUES) == {"small", "standard", "multi-tenant"}
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_every_object_is_one_that_kubernetes_knows_to_the_last_field(values: str) -> None:
+    core = [each for each in rendered(values) if each["kind"] not in CUSTOM]
+    assert len(core) > 50
+    for each in core:
+        kubernetes_validate.validate(json.loads(json.dumps(each)), VERSION, strict=True)
+
+
+def test_an_unknown_field_is_refused() -> None:
+    planted = json.loads(json.dumps(next(of_kind(rendered("small"), "Deployment"))))
+    planted["spec"]["template"]["spec"]["bogusField"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError, match="bogusField"):
+        kubernetes_validate.validate(planted, VERSION, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("image.tga=1", "'tga'"),
+        ("settings.people.ATTUNE_PEOPLE_POOL=9", "'ATTUNE_PEOPLE_POOL'"),
+        ("settings.people.ATTUNE_PEOPLE_POOL_SIZE=many", "/settings/people/ATTUNE_PEOPLE_POOL_SIZE"),
+        ("settings.gateway.ATTUNE_GATEWAY_MODE=local", "/settings/gateway/ATTUNE_GATEWAY_MODE"),
+        ("processes.payroll.replicas=1", "'payroll'"),
+        ("exposure.kind=ingress", "/exposure/hosts"),
+        ("exposure.kind=gateway", "/exposure/gateway/parents"),
+        ("secrets.owners=", "/secrets/owners"),
+        ("image.digest=latest", "/image/digest"),
+        ("drainSeconds=0", "/drainSeconds"),
+    ],
+)
+def test_values_that_the_chart_does_not_know_are_refused(setting: str, complaint: str) -> None:
+    done = template("--set", setting) if "POOL" not in setting else template("--set-string", setting)
+    assert done.returncode != 0
+    assert complaint in done.stderr
+
+
+def schemas(schema: object, path: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" and "properties" in schema:
+            yield path, schema
+        for key, value in schema.items():
+            yield from schemas(value, f"{path}/{key}")
+    elif isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from schemas(value, f"{path}/{index}")
+
+
+def test_the_schema_knows_every_value_and_nothing_else() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    open_ended = [path for path, each in schemas(schema) if each.get("additionalProperties") is not False]
+    assert open_ended == []
+    assert set(load(CHART / "values.yaml")) == set(schema["properties"]) - {"global"}
+    own = load(CHART / "values.yaml")["settings"]
+    told = schema["properties"]["settings"]["properties"]
+    assert {group: set(names) for group, names in own.items()} == {
+        group: set(each["properties"]) for group, each in told.items()
+    }
+
+
+def test_the_schema_is_one() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--check-metaschema", str(CHART / "values.schema.json")]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_every_pod_is_restricted(values: str) -> None:
+    for name, pod in pods(rendered(values)).items():
+        spec, only = pod["spec"], container(pod)
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert only["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {*only["resources"]["requests"]} == {*only["resources"]["limits"]} == {"cpu", "memory"}
+        assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys()
+        assert all({*volume} <= {"name", "secret", "emptyDir"} for volume in spec["volumes"])
+        assert only["command"][0] == "python"
+        assert spec["serviceAccountName"].endswith(name)
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_every_process_is_probed_where_it_listens(values: str) -> None:
+    for each in of_kind(rendered(values), "Deployment"):
+        only = container(each["spec"]["template"])
+        ports = {port["name"]: port["containerPort"] for port in only["ports"]}
+        for probe in (only[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")):
+            (way,) = {"grpc", "httpGet"} & probe.keys()
+            port = probe[way]["port"]
+            assert port in (ports if way == "httpGet" else ports.values())
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_a_process_has_longer_to_end_than_it_takes(values: str) -> None:
+    """Its own grace, after the pause in which it is taken out of the lists."""
+    for each in of_kind(rendered(values), "Deployment"):
+        pod = each["spec"]["template"]
+        told = {entry["name"]: entry.get("value") for entry in container(pod)["env"]}
+        grace = float(told.get("ATTUNE_WORKER_GRACE_SECONDS") or 10)
+        pause = container(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pod["spec"]["terminationGracePeriodSeconds"] > grace + pause
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_every_process_has_its_account_service_budget_policy_and_spread(values: str) -> None:
+    objects = rendered(values)
+    deployments = list(of_kind(objects, "Deployment"))
+    assert {component(each) for each in deployments} == topology().keys()
+    for kind in ("ServiceAccount", "Service", "PodDisruptionBudget", "NetworkPolicy"):
+        assert {component(each) for each in of_kind(objects, kind)} >= topology().keys(), kind
+    for each in deployments:
+        labels = each["spec"]["selector"]["matchLabels"]
+        assert labels.items() <= each["spec"]["template"]["metadata"]["labels"].items()
+        keys = {spread["topologyKey"] for spread in each["spec"]["template"]["spec"]["topologySpreadConstraints"]}
+        assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_grpc_is_balanced_over_the_pods_themselves(values: str) -> None:
+    headless = {
+        component(each) for each in of_kind(rendered(values), "Service") if each["spec"].get("clusterIP") == "None"
+    }
+    assert headless == topology().keys() - {"gateway"}
+
+
+@pytest.mark.parametrize("values", ALL)
+def test_what_is_scaled_has_no_fixed_number(values: str) -> None:
+    objects = rendered(values)
+    scaled = {
+        each["spec"]["scaleTargetRef"]["name"] for each in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject")
+    }
+    for each in of_kind(objects, "Deployment"):
+        assert ("replicas" in each["spec"]) == (each["metadata"]["name"] not in scaled)
+
+
+def test_workers_follow_their_queues_where_keda_is() -> None:
+    scaled = {component(each): each for each in of_kind(rendered("multi-tenant"), "ScaledObject")}
+    queues = {name: each["spec"]["triggers"][0]["metadata"]["taskQueue"] for name, each in scaled.items()}
+    assert queues == {"worker-cycle": "cycle", "worker-bulk": "bulk"}
+    assert not list(of_kind(rendered("standard"), "ScaledObject"))
+
+
+def test_the_setup_runs_before_the_processes_in_its_order() -> None:
+    jobs = {component(each): each for each in of_kind(rendered("small"), "Job")}
+    notes = {name: each["metadata"]["annotations"] for name, each in jobs.items()}
+    assert sorted(notes, key=lambda name: int(notes[name]["helm.sh/hook-weight"])) == [
+        "setup-database",
+        "setup-migrations",
+        "setup-engine",
+    ]
+    assert {note["helm.sh/hook"] for note in notes.values()} == {"pre-install,pre-upgrade"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [("small", "Ingress"), ("standard", "Ingress"), ("multi-tenant", "HTTPRoute")]
+)
+def test_only_the_gateway_is_shown_to_the_world(values: str, kind: str) -> None:
+    (shown,) = of_kind(rendered(values), "Ingress", "HTTPRoute")
+    assert shown["kind"] == kind
+    assert "attune-gateway" in json.dumps(shown["spec"])
+    assert not any(
+        each["spec"].get("type", "ClusterIP") != "ClusterIP" for each in of_kind(rendered(values), "Service")
+    )
+
+
+def test_every_key_in_yaml_is_written_once() -> None:
+    for text in manifest("standard").split("\n---\n"):
+        YAML(typ="safe").load(text)  # raises on a key that comes twice
+
+
+def test_the_chart_takes_its_version_from_the_project() -> None:
+    project = (CHART.parents[2] / "pyproject.toml").read_text()
+    chart = load(CHART / "Chart.yaml")
+    assert f'version = "{chart["appVersion"]}"' in project
+    assert Path(CHART).name == chart["name"]

@@ -1,0 +1,76 @@
+"""The chart tells each process exactly what its settings class reads, in values that the class takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from tests.deploy.charts import CHART, VALUES, Object, container, load, pods, rendered
+from tests.deploy.variables import CLASSES, expected, expected_of_job, untold, variable, variables
+
+# What stands in for the Secrets' contents.
+SAMPLES: Mapping[str, str] = {
+    "url": "postgresql+asyncpg://people_app:Zk3-long@db.example:5432/attune?ssl=verify-full",
+    "system-url": "postgresql+asyncpg://people_system:Zk3-long@db.example:5432/attune?ssl=verify-full",
+    "keys": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "password": "a password",
+}
+
+
+def told(pod: Object) -> dict[str, str]:
+    environment = {}
+    for entry in container(pod)["env"]:
+        assert entry["name"] not in environment, f"{entry['name']} is told twice"
+        key = entry.get("valueFrom", {}).get("secretKeyRef", {}).get("key")
+        environment[entry["name"]] = SAMPLES.get(key, "sample") if key else entry["value"]
+    return environment
+
+
+@pytest.mark.parametrize("values", ["", *VALUES])
+def test_a_process_is_told_all_that_its_class_reads_and_nothing_else(values: str) -> None:
+    for component, pod in pods(rendered(values)).items():
+        wanted = expected_of_job(component[6:]) if component.startswith("setup-") else expected(component)
+        assert told(pod).keys() == wanted, component
+
+
+@pytest.mark.parametrize("component", CLASSES)
+def test_every_reason_not_to_tell_is_about_a_variable_that_exists(component: str) -> None:
+    assert untold(component).keys() <= variables(CLASSES[component])
+
+
+@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize("component", CLASSES)
+def test_the_classes_take_what_is_told(values: str, component: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in variables(CLASSES[component]):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told(pods(rendered(values))[component]).items():
+        monkeypatch.setenv(name, value)
+    CLASSES[component]()
+
+
+@pytest.mark.parametrize("component", CLASSES)
+def test_the_chart_repeats_the_defaults_of_the_classes(component: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = CLASSES[component]
+    settings = load(CHART / "values.yaml")["settings"]
+    own: Mapping[str, str] = {**settings["all"], **settings[component.partition("-")[0]]}
+    fields = {variable(kind, field): field for field in kind.model_fields}
+    for name, value in {**told(pods(rendered("small"))[component]), **own}.items():
+        monkeypatch.setenv(name, value)
+    if component == "gateway":  # production mode wants them
+        for name in ("ISSUER", "AUDIENCE", "JWKS_URL"):
+            monkeypatch.setenv(f"ATTUNE_GATEWAY_OIDC_{name}", "https://login.example.com")
+            own = {key: value for key, value in own.items() if key != f"ATTUNE_GATEWAY_OIDC_{name}"}
+    read = kind()
+    assert {name: getattr(read, fields[name]) for name in own} == {
+        name: kind.model_fields[fields[name]].default for name in own
+    }
+
+
+@pytest.mark.parametrize("values", ["", *VALUES])
+def test_nothing_that_looks_like_a_secret_stands_in_the_chart(values: str) -> None:
+    for component, pod in pods(rendered(values)).items():
+        for entry in container(pod)["env"]:
+            if re.search(r"PASSWORD|PAYLOAD_KEY|DATABASE_URL|REDIS_URL", entry["name"]):
+                assert entry.get("value", "") == "", (component, entry["name"])
