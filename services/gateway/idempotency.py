@@ -24,12 +24,18 @@ def request_id(request: Request) -> str:
 
 
 def if_match(request: Request) -> str:
-    """Return the expected etag, empty for `*` and where none is sent."""
-    tag = request.headers.get("if-match", "").strip()
-    return "" if tag in ("", ANY) else tag.removeprefix("W/").strip('"')
+    """Return the expected etag, empty for `*` and where none is sent; raises Refusal for a tag that is empty itself."""
+    sent = request.headers.get("if-match")
+    if sent is None or sent.strip() == ANY:
+        return ""
+    tag = sent.strip().removeprefix("W/").strip('"')
+    if not tag:  # to services, an empty etag means any
+        fault = {"pointer": "header:/If-Match", "code": "IF_MATCH_INVALID", "detail": 'an ETag in quotes, or "*"'}
+        raise Refusal(400, "IF_MATCH_INVALID", 'send If-Match with the ETag that you read, or "*"', [fault])
+    return tag
 
 
 def require_if_match(request: Request) -> None:
     """Raise Refusal 428 where a write to a shared object does not say which version it was made for."""
-    if not request.headers.get("if-match"):
+    if "if-match" not in request.headers:
         raise Refusal(428, "IF_MATCH_REQUIRED", 'send If-Match with the ETag that you read, or "*" to accept any')

@@ -23,6 +23,7 @@ SKEW_SECONDS = 10  # how far the clocks of two machines may be apart when a toke
 RENEW_SECONDS = 20  # a signer reuses a token until this long before its end
 RELOAD_SECONDS = 1.0
 MAX_CACHED = 10_000
+UNREADABLE = (OSError, ValueError, JoseError)  # what a file that is no key, or not yet, makes of an attempt
 USER_ISSUER = "gateway"  # the only process that may speak for people
 OPEN_PREFIXES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 Metadata = tuple[tuple[str, str], ...]
@@ -113,16 +114,20 @@ def call_metadata(signer: "TokenSigner", tenant_id: UUID | None) -> Metadata:
 
 
 class TokenSigner:
-    """Signs tokens of 60 seconds in the name of this process with its Ed25519 private key."""
+    """Signs tokens of 60 seconds in the name of this process with its Ed25519 private key, a replaced one at once."""
 
     def __init__(self, name: str, private_key_file: Path) -> None:
         self.name = name
+        self._file = private_key_file
+        self._changed = private_key_file.stat().st_mtime_ns
+        self._looked = time.monotonic()
         self._key = OKPKey.import_key(private_key_file.read_bytes())
         self._key_id = self._key.thumbprint()
         self._kept: dict[UUID | None, tuple[str, float]] = {}
 
     def for_service(self, tenant_id: UUID | None) -> str:
         """Return a token that names this process and the tenant; none for reading logs and listing what is due."""
+        self._reload()
         now = time.time()
         kept = self._kept.get(tenant_id)
         if kept is not None and now < kept[1] - RENEW_SECONDS:
@@ -135,7 +140,27 @@ class TokenSigner:
 
     def for_user(self, principal: Principal) -> str:
         """Return a token that carries a person, or the administrator of the installation."""
+        self._reload()
         return self._sign(principal, time.time())
+
+    def look_again(self) -> None:
+        """Look at the key's file at the next token, though the last look was less than a second ago."""
+        self._looked = float("-inf")
+
+    def _reload(self) -> None:
+        now = time.monotonic()
+        if now < self._looked + RELOAD_SECONDS:
+            return
+        self._looked = now
+        try:
+            changed = self._file.stat().st_mtime_ns
+            if changed == self._changed:
+                return
+            key = OKPKey.import_key(self._file.read_bytes())
+        except UNREADABLE as error:  # being replaced; the key that we have is still good
+            telemetry.log.warning("signing key not read", error=type(error).__name__)
+            return
+        self._key, self._key_id, self._kept, self._changed = key, key.thumbprint(), {}, changed
 
     def _sign(self, principal: Principal, now: float) -> str:
         header = {"alg": ALGORITHM, "kid": self._key_id}
@@ -194,7 +219,12 @@ class TokenVerifier:
             return
         keys: dict[str, tuple[str, OKPKey]] = {}
         for file in sorted(self._dir.glob("*.pem")):
-            key = OKPKey.import_key(file.read_bytes())
+            try:
+                key = OKPKey.import_key(file.read_bytes())
+            except UNREADABLE as error:  # being written; it is looked at again, and the others count meanwhile
+                telemetry.log.warning("public key not read", file=file.name, error=type(error).__name__)
+                changed = -1
+                continue
             keys[key.thumbprint()] = (file.stem.rsplit("-", 1)[0], key)
         self._keys, self._seen, self._changed = keys, {}, changed
 
