@@ -124,6 +124,17 @@ class Company:
         )
         return reply.cycle
 
+    async def is_in(self, cycle_id: str, stage: str, state: str) -> bool:
+        """Whether a stage has come to a state such as `open`."""
+        wanted = cycles_pb2.StageState.Value(f"STAGE_STATE_{state.upper()}")
+        return any(each.key == stage and each.state == wanted for each in (await self.cycle(cycle_id)).stages)
+
+    async def draft_reviews(self, draft: str) -> None:
+        """The head has drafted every review, as the page of a form keeps it while it is filled in."""
+        change = text("UPDATE task SET draft = :draft WHERE tenant_id = :tenant_id AND kind = 'manager_review'")
+        async with self.world.databases["reviews"].transaction(self.tenant_id) as connection:
+            await connection.execute(change, {"tenant_id": self.tenant_id, "draft": draft})
+
     async def review_everybody(self, cycle_id: str) -> int:
         """The head answers every task of the manager review; how many."""
         head = self.as_person(self.ids["P0"])
