@@ -24,20 +24,21 @@ A_STAGE, A_RUN, KILOBYTES, GROWTH, REPLAY_SECONDS = 100, 600, 128, 1.2, 0.5  # t
 REPLAYS = 5
 PATIENCE_SECONDS = 600.0
 NAME = "Reminded"
-REMINDERS = "reminders: [{before: 9 seconds}, {before: 7 seconds}, {before: 5 seconds}, {before: 3 seconds}]"
+WINDOW = "40 seconds"  # long enough for a stage of thousands to open before its first reminder falls due
+REMINDERS = "reminders: [{before: 16 seconds}, {before: 12 seconds}, {before: 8 seconds}, {before: 4 seconds}]"
 STAGES = (  # each but the first and the release with tasks that are owed until the end
     ("open", "open", "", "1 seconds"),
-    ("self_review", "self_review", "open", "12 seconds"),
-    ("manager_review", "manager_review", "self_review", "12 seconds"),
-    ("calibration", "calibration", "manager_review", "12 seconds"),
+    ("self_review", "self_review", "open", WINDOW),
+    ("manager_review", "manager_review", "self_review", WINDOW),
+    ("calibration", "calibration", "manager_review", WINDOW),
     ("release", "release", "calibration", "1 seconds"),
-    ("acknowledgement", "acknowledgement", "release", "12 seconds"),
-    ("interview", "interview", "acknowledgement", "12 seconds"),
+    ("acknowledgement", "acknowledgement", "release", WINDOW),
+    ("interview", "interview", "acknowledgement", WINDOW),
 )
 PROCESS = "process:\n" + "\n".join(
     f"  - {{key: {key}, kind: {kind}, name: {key}, after: [{after}], length: {length}"
     f"{', on_timeout: submit_draft' if kind == 'manager_review' else ''}"
-    f"{', ' + REMINDERS if length.startswith('12') else ''}}}"
+    f"{', ' + REMINDERS if length == WINDOW else ''}}}"
     for key, kind, after, length in STAGES
 )
 # Every manager has drafted a review; they are handed in when the stage closes.
@@ -124,7 +125,7 @@ async def _check(standing: Standing, tenant: Tenant, cycle_id: str) -> None:
     async with standing.admin() as admin:
         rows = await admin.fetch(REMINDED, UUID(tenant.id), UUID(cycle_id))
     reminded = {row["key"]: (row["fewest"], row["most"]) for row in rows}
-    assert reminded == {key: (4, 4) for key, *_, length in STAGES if length.startswith("12")}, reminded
+    assert reminded == {key: (4, 4) for key, *_, length in STAGES if length == WINDOW}, reminded
 
 
 async def _bytes(engine: Client, workflow_id: str, run: WorkflowHistory) -> int:
