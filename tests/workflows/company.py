@@ -131,9 +131,8 @@ class Company:
 
     async def draft_reviews(self, draft: str) -> None:
         """The head has drafted every review, as the page of a form keeps it while it is filled in."""
-        change = text("UPDATE task SET draft = :draft WHERE tenant_id = :tenant_id AND kind = 'manager_review'")
-        async with self.world.databases["reviews"].transaction(self.tenant_id) as connection:
-            await connection.execute(change, {"tenant_id": self.tenant_id, "draft": draft})
+        change = "UPDATE task SET draft = :draft WHERE tenant_id = :tenant_id AND kind = 'manager_review'"
+        await self.change(change, draft=draft)
 
     async def review_everybody(self, cycle_id: str) -> int:
         """The head answers every task of the manager review; how many."""
@@ -156,6 +155,11 @@ class Company:
         async with self.world.databases["reviews"].transaction(self.tenant_id) as connection:
             found = await connection.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
             return [tuple(row) for row in found]
+
+    async def change(self, sql: str, **parameters: Any) -> None:
+        """Change rows of reviews that no RPC changes, in its own role."""
+        async with self.world.databases["reviews"].transaction(self.tenant_id) as connection:
+            await connection.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
 
     async def set_clock(self, cycle_id: str, now: datetime) -> None:
         """Set the time of a cycle, in the role of the system: no RPC does that."""
