@@ -85,7 +85,7 @@ HINTED: Mapping[str, frozenset[str]] = {
             "interview_signed",
         )
     ),
-    "goals": frozenset({"goals.goal_confirmed"}),
+    "goals": frozenset(),  # followed already; nothing that goals tells today makes anything due in a cycle
     "scoring": frozenset({"scoring.session_committed", "scoring.session_reopened", "scoring.result_amended"}),
 }
 
@@ -95,10 +95,22 @@ REVIVED = Counter("attune_bridge_workflows_started", "Workflows that the reconci
 
 def hinted_cycle(event: eventlog_pb2.Event) -> Cycle | None:
     """The cycle that an event may have made something due in; none for kinds that are not of the closed list."""
-    if event.kind not in HINTED.get(event.kind.partition(".")[0], ()):
+    producer = event.kind.partition(".")[0]
+    if event.kind not in HINTED.get(producer, ()) or _by_workflow(event):
         return None
-    cycle_id = event.aggregate_id if event.aggregate_type == "cycle" else event.payload["cycle_id"]
-    return (event.tenant_id, str(cycle_id)) if cycle_id else None
+    cycle_id = event.aggregate_id if event.aggregate_type == "cycle" else _fact(event, "cycle_id")
+    return (event.tenant_id, cycle_id) if cycle_id else None
+
+
+def _by_workflow(event: eventlog_pb2.Event) -> bool:
+    """Whether a look moved the stage itself: the workflow that looked goes on without being told."""
+    if event.kind == "reviews.stage_closing":
+        return "by_hand" not in event.payload.fields
+    return event.kind == "reviews.stage_extended" and bool(_fact(event, "policy"))
+
+
+def _fact(event: eventlog_pb2.Event, name: str) -> str:
+    return event.payload.fields[name].string_value if name in event.payload.fields else ""
 
 
 class Hints:

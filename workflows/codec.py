@@ -45,13 +45,13 @@ class AesGcmCodec(PayloadCodec):
     def _decrypt(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING:
             return payload
-        key_id = payload.metadata["key"]
+        key_id = payload.metadata.get("key", b"")
         if key_id not in self._ciphers:
             raise PayloadUnreadable("the payload's key is not configured")
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
         try:
             return Payload.FromString(self._ciphers[key_id].decrypt(nonce, sealed, key_id))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to be a nonce
             raise PayloadUnreadable("the payload was altered") from None
 
 

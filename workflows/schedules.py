@@ -1,7 +1,7 @@
 """Keeps the engine's Schedules in step with the recurring cycles that reviews knows."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import (
@@ -21,6 +21,7 @@ from temporalio.client import (
 )
 
 from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
+from services.runtime.clock import utc_now
 from services.runtime.telemetry import log
 from workflows import messages, policies
 from workflows.calls import Caller
@@ -40,22 +41,25 @@ class Schedules:
         reviews: "clockwork_pb2_grpc.ClockworkServiceAsyncStub",
         caller: Caller,
         jitter_seconds: float,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._engine = engine
         self._reviews = reviews
         self._caller = caller
         self._jitter = timedelta(seconds=jitter_seconds)
+        self._clock = clock
         self._known: dict[str, str] = {}  # schedule id → digest of what the engine was told
 
     async def reconcile(self) -> None:
         """Make the engine's schedules those of the rows: create, change, delete."""
+        first_look = not self._known
         live = {messages.schedule_id(row.tenant_id, row.schedule_id): row async for row in self._live()}
         for schedule_id, row in live.items():
             digest = hashlib.sha256(row.SerializeToString(deterministic=True)).hexdigest()
             if self._known.get(schedule_id) != digest:
                 await self._put(schedule_id, row)
                 self._known[schedule_id] = digest
-        if self._known.keys() - live.keys() or not self._known:
+        if first_look or self._known.keys() - live.keys():
             await self._delete_others(set(live))
 
     async def _live(self) -> AsyncIterator[clockwork_pb2.LiveSchedule]:
@@ -70,19 +74,23 @@ class Schedules:
                 return
 
     async def _put(self, schedule_id: str, row: clockwork_pb2.LiveSchedule) -> None:
-        wanted = self._schedule(row)
-        missed = [at for at in launch_times(row) if at <= datetime.now(UTC)]
+        wanted, times, asked_at = self._schedule(row), launch_times(row), self._clock()
+        handle = self._engine.get_schedule_handle(schedule_id)
         try:
             await self._engine.create_schedule(
                 schedule_id,
                 wanted,
-                backfill=[ScheduleBackfill(at, at, overlap=ScheduleOverlapPolicy.BUFFER_ALL) for at in missed],
+                backfill=[_again(at) for at in times if at <= asked_at],
                 search_attributes=messages.schedule_attributes(row.tenant_id),
             )
-            log.info("schedule created", schedule=schedule_id, version=row.version)
         except ScheduleAlreadyRunningError:
-            await self._engine.get_schedule_handle(schedule_id).update(_replacing(wanted))
+            await handle.update(_replacing(wanted))
             log.info("schedule changed", schedule=schedule_id, version=row.version)
+            return
+        log.info("schedule created", schedule=schedule_id, version=row.version)
+        # The engine begins to count when it has made the schedule: what passed while it was asked would be skipped.
+        if passed := [_again(at) for at in times if asked_at < at <= self._clock()]:
+            await handle.backfill(*passed)
 
     def _schedule(self, row: clockwork_pb2.LiveSchedule) -> Schedule:
         return Schedule(
@@ -110,6 +118,11 @@ class Schedules:
 def launch_times(row: clockwork_pb2.LiveSchedule) -> list[datetime]:
     """The instants at which a recurring cycle is launched, in UTC, to the second."""
     return [at.ToDatetime(UTC).replace(microsecond=0) for at in row.launch_times]
+
+
+def _again(at: datetime) -> ScheduleBackfill:
+    """Launch what was due at this instant; a launch that is repeated finds its cycle made."""
+    return ScheduleBackfill(at, at, overlap=ScheduleOverlapPolicy.BUFFER_ALL)
 
 
 def _instant(at: datetime) -> ScheduleCalendarSpec:

@@ -47,7 +47,8 @@ class Throttle:
     def seconds_to_next(self) -> float | None:
         """How long until a waiting hint is due; none when none waits."""
         now = self._clock()
-        return min((max(0.0, self._last.get(c, now) + self._interval - now) for c in self._waiting), default=None)
+        due = [self._last[cycle] + self._interval if cycle in self._last else now for cycle in self._waiting]
+        return max(0.0, min(due) - now) if due else None
 
     @property
     def noted(self) -> int:

@@ -9,12 +9,13 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
+from tests.security.conftest import world
 from tests.temporal import temporal_client, temporal_server
 from tests.waiting import until
 from workflows import messages
 from workflows.client import Cycles
 
-__all__ = ["temporal_client", "temporal_server"]
+__all__ = ["temporal_client", "temporal_server", "world"]
 
 
 @dataclass

@@ -11,7 +11,6 @@ from services.runtime.telemetry import log
 from workflows.activities.progress import in_chunks
 from workflows.calls import Caller
 from workflows.messages import (
-    LOOK_AGAIN_SECONDS,
     Action,
     ActionKind,
     Blocked,
@@ -54,7 +53,8 @@ class ReviewsActivities:
         """Look at a cycle at the workflow's time; reviews does what is small itself."""
         request = clockwork_pb2.TickRequest(cycle_id=look.cycle.cycle_id)
         request.effective_at.FromDatetime(look.at)
-        return sight_of(await self._reviews.Tick(request, **self._caller.short(look.cycle.tenant_id)))
+        reply = await self._reviews.Tick(request, **self._caller.short(look.cycle.tenant_id))
+        return sight_of(reply, look.cycle.look_again_seconds)
 
     @activity.defn(name=Step.REPORT_BLOCKED)
     async def report_blocked(self, blocked: Blocked) -> float:
@@ -164,9 +164,9 @@ async def finish_settling(
     await reviews.FinishSettling(request, **caller.bulk(deed.cycle.tenant_id))
 
 
-def sight_of(reply: clockwork_pb2.TickResponse) -> Sight:
-    """What reviews saw, as workflows know it."""
-    next_in = reply.next_in.ToTimedelta().total_seconds() if reply.HasField("next_in") else LOOK_AGAIN_SECONDS
+def sight_of(reply: clockwork_pb2.TickResponse, look_again_seconds: float) -> Sight:
+    """What reviews saw, as workflows know it; where nothing is due by time alone, the cycle is looked at again then."""
+    next_in = reply.next_in.ToTimedelta().total_seconds() if reply.HasField("next_in") else look_again_seconds
     next_due_at = reply.next_due_at.ToDatetime(UTC) if reply.HasField("next_due_at") else None
     return Sight(
         finished=reply.finished,
