@@ -49,7 +49,7 @@ def sdk() -> Iterator[str]:
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"temporal_activity_execution_failed 3\n")
+            self.wfile.write(b"temporal_activity_execution_failed_total 3\ntemporal_unlisted 1\n")
 
         def log_message(self, format: str, *args: object) -> None:
             """Stay silent."""
@@ -69,7 +69,8 @@ def test_it_adds_the_metrics_of_the_client_library(sdk: str) -> None:
         status, metrics = ask(port, "/metrics")
     assert status == 200
     assert "python_info" in metrics
-    assert "temporal_activity_execution_failed 3" in metrics
+    assert "temporal_activity_execution_failed_total 3" in metrics
+    assert "temporal_unlisted" not in metrics
 
 
 def test_its_own_metrics_are_served_when_those_cannot_be_had() -> None:

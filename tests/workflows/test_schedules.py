@@ -157,14 +157,14 @@ async def test_a_launch_that_is_repeated_makes_no_second_cycle(recurring: Recurr
 async def test_pausing_and_resuming_reach_the_engine(recurring: Recurring) -> None:
     hr, bridge = recurring.company.hr, recurring.bridge()
     await bridge.reconcile()
-    for request, paused in (
-        (cycles_pb2.PauseScheduleRequest(request_id=str(uuid4()), schedule_id=recurring.id), True),
-        (cycles_pb2.ResumeScheduleRequest(request_id=str(uuid4()), schedule_id=recurring.id), False),
-    ):
-        call = recurring.company.cycles.PauseSchedule if paused else recurring.company.cycles.ResumeSchedule
-        await call(request, **hr)
-        await bridge.reconcile()
-        assert (await recurring.handle.describe()).schedule.state.paused == paused
+    pause = cycles_pb2.PauseScheduleRequest(request_id=str(uuid4()), schedule_id=recurring.id)
+    await recurring.company.cycles.PauseSchedule(pause, **hr)
+    await bridge.reconcile()
+    assert (await recurring.handle.describe()).schedule.state.paused
+    resume = cycles_pb2.ResumeScheduleRequest(request_id=str(uuid4()), schedule_id=recurring.id)
+    await recurring.company.cycles.ResumeSchedule(resume, **hr)
+    await bridge.reconcile()
+    assert not (await recurring.handle.describe()).schedule.state.paused
 
 
 async def test_a_schedule_without_rows_is_taken_away_by_the_next_bridge(recurring: Recurring) -> None:
