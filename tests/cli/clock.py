@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from temporalio.testing import ActivityEnvironment
 
 from protos.eventlog.v1 import eventlog_pb2_grpc
 from protos.goals.v1 import goals_pb2_grpc
-from protos.people.v1 import people_pb2_grpc
+from protos.people.v1 import people_pb2, people_pb2_grpc
 from protos.reviews.v1 import clockwork_pb2_grpc
 from protos.scoring.v1 import scoring_pb2_grpc
 from services.reviews.consumers import HANDLERS as REVIEWS_HANDLERS
@@ -32,6 +33,7 @@ class Clock:
     """Performs what reviews answers to a look, as ReviewCycle has it performed, and follows the event logs."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self._tenant = str(world.tenant_id)
         caller = Caller(world.keyring.signer("worker"))
         clockwork = clockwork_pb2_grpc.ClockworkServiceStub(world.channels["reviews"])
@@ -56,6 +58,18 @@ class Clock:
             _consumer(world, "scoring", ("reviews",), SCORING_HANDLERS, ScoringWork),
             _consumer(world, "reviews", ("people", "scoring"), REVIEWS_HANDLERS, ReviewsWork),
         )
+
+    async def grant(self, code: str, role: str) -> None:
+        """Give somebody a role for the whole company."""
+        people = people_pb2_grpc.PeopleServiceStub(self._world.channels["people"])
+        who = self._world.metadata("hr_admin")
+        everybody = people_pb2.ListEmployeesRequest(page_size=100)
+        listed = await people.ListEmployees(everybody, metadata=who, timeout=20)
+        [employee_id] = [each.id for each in listed.employees if each.code == code]
+        request = people_pb2.GrantRoleRequest(
+            request_id=str(uuid4()), employee_id=employee_id, role=role, scope_kind="tenant"
+        )
+        await people.GrantRole(request, metadata=who, timeout=20)
 
     async def enrol(self, cycle_id: str) -> None:
         """Enrol the population of a launched cycle, then do what is due."""

@@ -228,7 +228,7 @@ async def acknowledge_and_appeal(attune: Attune, clock: Clock, cycle: str, cycle
 
 def is_route(app: FastAPI, call: str) -> bool:
     """Return whether a call such as `POST /v1/tasks/…:extend` is one of the API's own."""
-    method, path = call.split(" ", 1)
+    method, path, *_ = call.split(" ", 2)
     known = (each for each, verbs in app.openapi()["paths"].items() if method.lower() in verbs)
     return any(re.fullmatch(re.sub(r"\{\w+\}", "[^/:]+", each), path) for each in known)
 
@@ -242,8 +242,9 @@ async def test_a_running_cycle_is_paused_and_ended(
     assert (await attune("cycles", "launch", made, "--exclude", "--warnings-reason", "小团队")).code == 0
     await clock.enrol(made)
     stalled = await attune("stalled", "--cycle", made, "--waiting", "--json")
-    assert {row["cycle_id"] for row in stalled.value["items"]} == {made}
-    for call in {remedy["call"] for row in stalled.value["items"] for remedy in row["remedies"]}:
+    held = [row for row in stalled.value["items"] if row["kind"] != "process"]
+    assert {row["cycle_id"] for row in held} == {made}
+    for call in {remedy["call"] for row in held for remedy in row["remedies"]}:
         assert is_route(gateway[0], call), f"{call} is told as a remedy and is not there"
     assert "self_review" in (await attune("stalled", "--cycle", made, "--waiting")).out
     assert "to come" in (await attune("cycles", "timeline", made)).out

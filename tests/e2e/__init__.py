@@ -1,0 +1,1 @@
+"""All processes together, as they run."""
