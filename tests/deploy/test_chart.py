@@ -28,7 +28,13 @@ from tests.deploy.charts import (
 )
 
 VERSION = KUBERNETES.rpartition(".")[0]
-CUSTOM = ("ServiceMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute")  # the control plane checks these
+CUSTOM = (
+    "ServiceMonitor",
+    "PrometheusRule",
+    "ScaledObject",
+    "HTTPRoute",
+    "Certificate",
+)  # the control plane checks these
 ALL = ["", *VALUES]
 
 
@@ -57,7 +63,9 @@ def test_an_unknown_field_is_refused() -> None:
         ("image.tga=1", "'tga'"),
         ("settings.people.ATTUNE_PEOPLE_POOL=9", "'ATTUNE_PEOPLE_POOL'"),
         ("settings.people.ATTUNE_PEOPLE_POOL_SIZE=many", "/settings/people/ATTUNE_PEOPLE_POOL_SIZE"),
-        ("settings.gateway.ATTUNE_GATEWAY_MODE=local", "/settings/gateway/ATTUNE_GATEWAY_MODE"),
+        ("settings.all.ATTUNE_MODE=local", "'ATTUNE_MODE'"),
+        ("transport.kind=plain", "/transport/kind"),
+        ("transport.certManager.enabled=true", "/transport/certManager/issuer"),
         ("processes.payroll.replicas=1", "'payroll'"),
         ("exposure.kind=ingress", "/exposure/hosts"),
         ("exposure.kind=gateway", "/exposure/gateway/parents"),
@@ -180,6 +188,24 @@ def test_workers_follow_their_queues_where_keda_is() -> None:
     queues = {name: each["spec"]["triggers"][0]["metadata"]["taskQueue"] for name, each in scaled.items()}
     assert queues == {"worker-cycle": "cycle", "worker-bulk": "bulk"}
     assert not list(of_kind(rendered("standard"), "ScaledObject"))
+
+
+def test_the_rules_of_prometheus_are_those_of_the_repository() -> None:
+    (rule,) = of_kind(rendered("standard"), "PrometheusRule")
+    alerts = load(CHART.parents[2] / "deploy" / "observability" / "alerts.yml")
+    assert rule["spec"] == alerts
+    assert alerts["groups"]
+
+
+def test_each_process_gets_a_certificate_of_its_own_name() -> None:
+    made = {each["spec"]["secretName"]: each["spec"]["dnsNames"] for each in of_kind(rendered("small"), "Certificate")}
+    names = ("gateway", "people", "goals", "reviews", "scoring", "notify", "worker")
+    assert made == {"attune-tls-bridge": ["bridge", "engine"], **{f"attune-tls-{name}": [name] for name in names}}
+    for pod in pods(rendered("small")).values():
+        mounted = {
+            volume["name"]: volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume
+        }
+        assert "tls" not in mounted or mounted["tls"].removeprefix("attune-tls-") == mounted["identity"][16:]
 
 
 def test_the_setup_runs_before_the_processes_in_its_order() -> None:

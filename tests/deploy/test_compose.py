@@ -10,7 +10,7 @@ import pytest
 
 from tests.deploy.charts import topology
 from tests.deploy.compose import BASE, JOBS, OVERLAYS, PROCESSES, NotSet, composed, passwords
-from tests.deploy.variables import CLASSES, expected, expected_of_job, untold, variable, variables
+from tests.deploy.variables import CLASSES, COMPOSE, variable, variables
 
 ISSUER = "ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"
 FILES = [BASE, *(OVERLAYS / f"{name}.yml" for name in ("trial", "observability"))]
@@ -30,16 +30,16 @@ def test_the_files_are_valid_by_the_schema_of_compose(file: object) -> None:
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_process_is_told_all_that_its_class_reads_and_nothing_else(process: str) -> None:
-    assert composed()[process]["environment"].keys() == expected(component(process))
-    assert composed("trial")[process]["environment"].keys() == expected(component(process)) | (
+    assert composed()[process]["environment"].keys() == COMPOSE.expected(component(process))
+    assert composed("trial")[process]["environment"].keys() == COMPOSE.expected(component(process)) | (
         {ISSUER} if process == "gateway" else set()
     )
-    assert composed("observability")[process]["environment"].keys() == expected(component(process))
+    assert composed("observability")[process]["environment"].keys() == COMPOSE.expected(component(process))
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_is_told_what_it_reads(job: str) -> None:
-    wanted = frozenset[str]() if job == "keys" else expected_of_job(job)
+    wanted = frozenset[str]() if job == "keys" else COMPOSE.expected_of_job(job)
     assert composed()[job].get("environment", {}).keys() == wanted
 
 
@@ -68,7 +68,7 @@ def test_addresses_are_those_of_the_table_of_calls(process: str) -> None:
         port = topology()[server]["port"]["number"]
         assert told[f"ATTUNE_{called.upper()}_ADDRESS"] == f"{server}:{port}"
         assert f"grpc://127.0.0.1:{port}" in composed()[server]["healthcheck"]["test"] or server == "bridge"
-    assert not untold(component(process)).keys() & told.keys()
+    assert not COMPOSE.untold(component(process)).keys() & told.keys()
 
 
 def test_every_process_waits_for_what_it_needs() -> None:
