@@ -8,11 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
-from deploy.local.kubernetes.programs import KUBERNETES
 from tests.deploy.charts import (
     CHART,
     VALUES,
@@ -26,8 +24,8 @@ from tests.deploy.charts import (
     template,
     topology,
 )
+from tests.deploy.kinds import complaint
 
-VERSION = KUBERNETES.rpartition(".")[0]
 CUSTOM = (
     "ServiceMonitor",
     "PrometheusRule",
@@ -46,19 +44,17 @@ def test_there_is_a_values_file_for_each_size() -> None:
 def test_every_object_is_one_that_kubernetes_knows_to_the_last_field(values: str) -> None:
     core = [each for each in rendered(values) if each["kind"] not in CUSTOM]
     assert len(core) > 50
-    for each in core:
-        kubernetes_validate.validate(json.loads(json.dumps(each)), VERSION, strict=True)
+    assert [said for each in core if (said := complaint(each))] == []
 
 
 def test_an_unknown_field_is_refused() -> None:
     planted = json.loads(json.dumps(next(of_kind(rendered("small"), "Deployment"))))
     planted["spec"]["template"]["spec"]["bogusField"] = 1
-    with pytest.raises(kubernetes_validate.ValidationError, match="bogusField"):
-        kubernetes_validate.validate(planted, VERSION, strict=True)
+    assert "bogusField" in complaint(planted)
 
 
 @pytest.mark.parametrize(
-    ("setting", "complaint"),
+    ("setting", "refusal"),
     [
         ("image.tga=1", "'tga'"),
         ("settings.people.ATTUNE_PEOPLE_POOL=9", "'ATTUNE_PEOPLE_POOL'"),
@@ -74,10 +70,10 @@ def test_an_unknown_field_is_refused() -> None:
         ("drainSeconds=0", "/drainSeconds"),
     ],
 )
-def test_values_that_the_chart_does_not_know_are_refused(setting: str, complaint: str) -> None:
+def test_values_that_the_chart_does_not_know_are_refused(setting: str, refusal: str) -> None:
     done = template("--set", setting) if "POOL" not in setting else template("--set-string", setting)
     assert done.returncode != 0
-    assert complaint in done.stderr
+    assert refusal in done.stderr
 
 
 def schemas(schema: object, path: str = "") -> Iterator[tuple[str, dict[str, object]]]:
