@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from services.runtime.settings import ProcessSettings, load
 from tests.deploy.charts import topology
 from tests.deploy.compose import BASE, JOBS, OVERLAYS, PROCESSES, NotSet, composed, passwords
 from tests.deploy.variables import CLASSES, COMPOSE, variable, variables
@@ -44,7 +45,9 @@ def test_a_job_is_told_what_it_reads(job: str) -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_the_file_repeats_the_defaults_of_the_classes(process: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_takes_what_is_told_and_the_defaults_are_those_of_the_classes(
+    process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = CLASSES[component(process)]
     given = {f"ATTUNE_GATEWAY_OIDC_{name}": "https://login.example.com" for name in ("ISSUER", "AUDIENCE", "JWKS_URL")}
     told: Mapping[str, str] = composed(variables={**passwords(), **given})[process]["environment"]
@@ -52,7 +55,9 @@ def test_the_file_repeats_the_defaults_of_the_classes(process: str, monkeypatch:
         monkeypatch.delenv(name, raising=False)
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    read = kind()
+    assert issubclass(kind, ProcessSettings)
+    read = load(kind)
+    assert read.mode == "production"
     fields = {variable(kind, field): field for field in kind.model_fields}
     may_be_set = [name for name in told if f"{name}: ${{{name}:-" in BASE.read_text() and name not in given]
     assert may_be_set
