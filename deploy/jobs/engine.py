@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
 from pydantic import Field
@@ -16,7 +17,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 _RETENTION = timedelta(days=30)
 WAIT_SECONDS = 300.0  # a server that starts beside us makes its schema first
@@ -33,15 +34,29 @@ SEARCH_ATTRIBUTES: Mapping[str, IndexedValueType.ValueType] = {
 class EngineJobSettings(BaseSettings):
     """Where the engine answers, and the namespace that is Attune's there."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     temporal_address: str = Field(validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(validation_alias="TEMPORAL_NAMESPACE")
+    temporal_tls: bool = Field(default=False, validation_alias="TEMPORAL_TLS")
+    authority_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+    certificate_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_CERT_PATH")
+    key_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_KEY_PATH")
+    temporal_api_key: str = Field(default="", validation_alias="TEMPORAL_API_KEY", repr=False)
+
+    def tls(self) -> TLSConfig | bool:
+        """How the connection is encrypted, with what the files hold now."""
+        if not self.temporal_tls:
+            return False
+        authority, certificate, key = (
+            file.read_bytes() if file else None for file in (self.authority_file, self.certificate_file, self.key_file)
+        )
+        return TLSConfig(server_root_ca_cert=authority, client_cert=certificate, client_private_key=key)
 
 
-async def register(address: str, namespace: str) -> None:
+async def register(address: str, namespace: str, tls: TLSConfig | bool = False, api_key: str = "") -> None:
     """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them."""
-    client = await Client.connect(address, namespace=namespace)
+    client = await Client.connect(address, namespace=namespace, tls=tls, api_key=api_key or None)
     try:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
     except RPCError as error:
@@ -75,7 +90,9 @@ async def _when_it_answers(settings: EngineJobSettings) -> None:
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
         try:
-            return await register(settings.temporal_address, settings.temporal_namespace)
+            return await register(
+                settings.temporal_address, settings.temporal_namespace, settings.tls(), settings.temporal_api_key
+            )
         except (RPCError, RuntimeError):
             if asyncio.get_running_loop().time() > deadline:
                 raise

@@ -12,8 +12,10 @@ import pytest
 
 from deploy.local.layout import REPOSITORY
 from deploy.names import SERVICES
+from services.runtime.settings import ProcessSettings
 from tests.deploy.charts import VALUES, rendered, topology
 from tests.deploy.network import Arrow, allowed, calls_of, outward
+from tests.deploy.variables import CLASSES
 
 CALLED = (*SERVICES, "engine")
 # What may be called, and is not yet: nobody writes to these logs what the other would have to know.
@@ -57,28 +59,35 @@ def modules(process: str) -> Iterator[Path]:
 
 
 def calls_of_code(process: str) -> frozenset[str]:
-    """The processes whose addresses the code reads: `settings.people_address`, or by name in a loop over names."""
+    """The processes that the code opens channels to: `channel_to("people", …)`, or by name in a loop over names."""
     found: set[str] = set()
     for module in modules(process):
-        tree = ast.parse(module.read_text())
-        for function in ast.walk(tree):
+        for function in ast.walk(ast.parse(module.read_text())):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                found |= {name for name in _addresses(function, module) if name in CALLED}
+                found |= {name for name in _channels(function, module) if name in CALLED}
     return frozenset(found - {process})
 
 
-def _addresses(function: ast.AST, module: Path) -> Iterator[str]:
+def _channels(function: ast.AST, module: Path) -> Iterator[str]:
     nodes = list(ast.walk(function))
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and node.attr.endswith("_address"):
-            yield node.attr.removesuffix("_address")
-    by_name = any(isinstance(node, ast.JoinedStr) and ast.unparse(node).endswith("_address'") for node in nodes)
-    if by_name:
+    opening = [node.args[0] for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "channel_to"]
+    for name in opening:
+        if isinstance(name, ast.Constant):
+            yield str(name.value)
+    if any(isinstance(name, ast.Name) for name in opening):
         yield from (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
         imported = importlib.import_module(".".join(module.relative_to(REPOSITORY).with_suffix("").parts))
         for node in nodes:
             if isinstance(node, ast.Name) and isinstance(value := getattr(imported, node.id, None), Mapping):
                 yield from (str(key) for key in value)
+
+
+@pytest.mark.parametrize("component", CLASSES)
+def test_the_settings_let_a_process_call_whom_the_table_says(component: str) -> None:
+    kind = CLASSES[component]
+    assert issubclass(kind, ProcessSettings)
+    assert set(kind.calls) <= set(topology()[component]["calls"])
+    assert {(component, name) for name in set(topology()[component]["calls"]) - set(kind.calls)} <= UNUSED
 
 
 def test_the_table_says_what_the_papers_say() -> None:
@@ -96,7 +105,7 @@ def test_no_other_code_opens_channels() -> None:
         str(file.relative_to(REPOSITORY))
         for folder in ("services", "workflows")
         for file in (REPOSITORY / folder).rglob("*.py")
-        if re.search(r"(?<!def )\b(open_channel|insecure_channel|secure_channel)\(", file.read_text())
+        if re.search(r"(?<!def )\b(channel_to|open_channel|insecure_channel|secure_channel)\(", file.read_text())
     }
     runtime = {file for file in opening if file.startswith("services/runtime/")}
     known = {str(module.relative_to(REPOSITORY)) for process in SOURCES for module in modules(process)}

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from services.runtime.settings import ProcessSettings, load
 from tests.deploy.charts import topology
 from tests.deploy.compose import BASE, JOBS, OVERLAYS, PROCESSES, NotSet, composed, passwords
-from tests.deploy.variables import CLASSES, expected, expected_of_job, untold, variable, variables
+from tests.deploy.variables import CLASSES, COMPOSE, variable, variables
 
 ISSUER = "ATTUNE_GATEWAY_LOCAL_ISSUER_KEY_FILE"
 FILES = [BASE, *(OVERLAYS / f"{name}.yml" for name in ("trial", "observability"))]
@@ -30,21 +31,23 @@ def test_the_files_are_valid_by_the_schema_of_compose(file: object) -> None:
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_process_is_told_all_that_its_class_reads_and_nothing_else(process: str) -> None:
-    assert composed()[process]["environment"].keys() == expected(component(process))
-    assert composed("trial")[process]["environment"].keys() == expected(component(process)) | (
+    assert composed()[process]["environment"].keys() == COMPOSE.expected(component(process))
+    assert composed("trial")[process]["environment"].keys() == COMPOSE.expected(component(process)) | (
         {ISSUER} if process == "gateway" else set()
     )
-    assert composed("observability")[process]["environment"].keys() == expected(component(process))
+    assert composed("observability")[process]["environment"].keys() == COMPOSE.expected(component(process))
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_is_told_what_it_reads(job: str) -> None:
-    wanted = frozenset[str]() if job == "keys" else expected_of_job(job)
+    wanted = frozenset[str]() if job == "keys" else COMPOSE.expected_of_job(job)
     assert composed()[job].get("environment", {}).keys() == wanted
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_the_file_repeats_the_defaults_of_the_classes(process: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_takes_what_is_told_and_the_defaults_are_those_of_the_classes(
+    process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = CLASSES[component(process)]
     given = {f"ATTUNE_GATEWAY_OIDC_{name}": "https://login.example.com" for name in ("ISSUER", "AUDIENCE", "JWKS_URL")}
     told: Mapping[str, str] = composed(variables={**passwords(), **given})[process]["environment"]
@@ -52,7 +55,9 @@ def test_the_file_repeats_the_defaults_of_the_classes(process: str, monkeypatch:
         monkeypatch.delenv(name, raising=False)
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    read = kind()
+    assert issubclass(kind, ProcessSettings)
+    read = load(kind)
+    assert read.mode == "production"
     fields = {variable(kind, field): field for field in kind.model_fields}
     may_be_set = [name for name in told if f"{name}: ${{{name}:-" in BASE.read_text() and name not in given]
     assert may_be_set
@@ -68,7 +73,7 @@ def test_addresses_are_those_of_the_table_of_calls(process: str) -> None:
         port = topology()[server]["port"]["number"]
         assert told[f"ATTUNE_{called.upper()}_ADDRESS"] == f"{server}:{port}"
         assert f"grpc://127.0.0.1:{port}" in composed()[server]["healthcheck"]["test"] or server == "bridge"
-    assert not untold(component(process)).keys() & told.keys()
+    assert not COMPOSE.untold(component(process)).keys() & told.keys()
 
 
 def test_every_process_waits_for_what_it_needs() -> None:

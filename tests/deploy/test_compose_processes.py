@@ -57,8 +57,11 @@ class Machine:
         return [sys.executable if part == "python" else self.here(name, part) for part in given]
 
     def environment(self, name: str) -> dict[str, str]:
-        """What the process is told, and where programs are found; nothing of this program's environment."""
-        told = self.services[name].get("environment", {})
+        """What the process is told, and where programs are found; nothing of this program's environment.
+
+        All is on one machine here, which production mode refuses; the file's own values are shown to it elsewhere.
+        """
+        told = {**self.services[name].get("environment", {}), "ATTUNE_MODE": "local"}
         return {"PATH": os.environ["PATH"], **{key: self.here(name, str(value)) for key, value in told.items()}}
 
     def run(self, name: str) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from services.runtime.settings import ProcessSettings
+from services.runtime.settings import load as load_settings
 from tests.deploy.charts import CHART, VALUES, Object, container, load, pods, rendered
-from tests.deploy.variables import CLASSES, expected, expected_of_job, untold, variable, variables
+from tests.deploy.variables import CLASSES, choices, variable, variables
 
 # What stands in for the Secrets' contents.
 SAMPLES: Mapping[str, str] = {
@@ -31,23 +33,27 @@ def told(pod: Object) -> dict[str, str]:
 @pytest.mark.parametrize("values", ["", *VALUES])
 def test_a_process_is_told_all_that_its_class_reads_and_nothing_else(values: str) -> None:
     for component, pod in pods(rendered(values)).items():
-        wanted = expected_of_job(component[6:]) if component.startswith("setup-") else expected(component)
+        job = component.removeprefix("setup-")
+        wanted = choices(values).expected(component) if job == component else choices(values).expected_of_job(job)
         assert told(pod).keys() == wanted, component
 
 
+@pytest.mark.parametrize("values", ["", *VALUES])
 @pytest.mark.parametrize("component", CLASSES)
-def test_every_reason_not_to_tell_is_about_a_variable_that_exists(component: str) -> None:
-    assert untold(component).keys() <= variables(CLASSES[component])
+def test_every_reason_not_to_tell_is_about_a_variable_that_exists(component: str, values: str) -> None:
+    assert choices(values).untold(component).keys() <= variables(CLASSES[component])
 
 
 @pytest.mark.parametrize("values", VALUES)
 @pytest.mark.parametrize("component", CLASSES)
-def test_the_classes_take_what_is_told(values: str, component: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_takes_what_is_told(values: str, component: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in variables(CLASSES[component]):
         monkeypatch.delenv(name, raising=False)
     for name, value in told(pods(rendered(values))[component]).items():
         monkeypatch.setenv(name, value)
-    CLASSES[component]()
+    kind = CLASSES[component]
+    assert issubclass(kind, ProcessSettings)
+    assert load_settings(kind).mode == "production"
 
 
 @pytest.mark.parametrize("component", CLASSES)
@@ -58,10 +64,6 @@ def test_the_chart_repeats_the_defaults_of_the_classes(component: str, monkeypat
     fields = {variable(kind, field): field for field in kind.model_fields}
     for name, value in {**told(pods(rendered("small"))[component]), **own}.items():
         monkeypatch.setenv(name, value)
-    if component == "gateway":  # production mode wants them
-        for name in ("ISSUER", "AUDIENCE", "JWKS_URL"):
-            monkeypatch.setenv(f"ATTUNE_GATEWAY_OIDC_{name}", "https://login.example.com")
-            own = {key: value for key, value in own.items() if key != f"ATTUNE_GATEWAY_OIDC_{name}"}
     read = kind()
     assert {name: getattr(read, fields[name]) for name in own} == {
         name: kind.model_fields[fields[name]].default for name in own

@@ -44,6 +44,7 @@ _DEFINITIONS = (
         for kind in ("servicemonitors", "prometheusrules")
     ),
     ("github.com/kedacore/keda/v2", "2.18.0", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    ("github.com/cert-manager/cert-manager", "1.19.1", "deploy/crds/cert-manager.io_certificates.yaml"),
 )
 Report = Callable[[str], None]
 

@@ -129,7 +129,9 @@ class Proof:
         done = self.plane.run("helm", "uninstall", RELEASE, "--namespace", namespace, *_WAIT)
         if done.returncode:
             raise NotShown(f"uninstall: {done.stderr[-1000:]}")
-        kinds = "deploy,svc,sa,pdb,hpa,netpol,ingress,job,scaledobject,httproute,servicemonitor,prometheusrule"
+        kinds = (
+            "deploy,svc,sa,pdb,hpa,netpol,ingress,job,scaledobject,httproute,certificate,servicemonitor,prometheusrule"
+        )
         left = [
             f"{each['kind']} {each['metadata']['name']}"
             for each in self._items(namespace, kinds, "app.kubernetes.io/part-of=attune")
@@ -286,7 +288,10 @@ def previous_chart(folder: Path) -> tuple[Path, str]:
     if PREVIOUS.exists():
         commit = PREVIOUS.read_text().split()[0]
         archive = subprocess.run(
-            ["git", "archive", commit, str(inside)], cwd=REPOSITORY, capture_output=True, check=False
+            ["git", "archive", commit, str(inside), "deploy/observability"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            check=False,
         )
         if archive.returncode == 0:
             subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)

@@ -25,6 +25,28 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end -}}
 
+{{/* How the engine is reached; takes the root. */}}
+{{- define "attune.temporal" -}}
+{{- with .Values.temporal -}}
+- {name: TEMPORAL_ADDRESS, value: {{ .address | quote }}}
+- {name: TEMPORAL_NAMESPACE, value: {{ .namespace | quote }}}
+- {name: TEMPORAL_TLS, value: {{ .tls.enabled | quote }}}
+{{- if .tls.authority }}
+- {name: TEMPORAL_TLS_SERVER_CA_CERT_PATH, value: /etc/attune/temporal/ca.crt}
+{{- end }}
+{{- if .tls.certificate }}
+- {name: TEMPORAL_TLS_CLIENT_CERT_PATH, value: /etc/attune/temporal/tls.crt}
+- {name: TEMPORAL_TLS_CLIENT_KEY_PATH, value: /etc/attune/temporal/tls.key}
+{{- end }}
+{{- end }}
+{{ include "attune.fromSecret" (dict "name" "TEMPORAL_API_KEY" "secret" .Values.secrets.temporalApiKey "key" "key") }}
+{{- end -}}
+
+{{/* Whether files are wanted for the connection to the engine; takes the root. */}}
+{{- define "attune.temporalFiles" -}}
+{{- with .Values.temporal.tls -}}{{- if and .enabled (or .authority .certificate) -}}yes{{- end -}}{{- end -}}
+{{- end -}}
+
 {{/* How long a process may take to end: its own grace, and the pause in which it is taken out of the lists. */}}
 {{- define "attune.graceSeconds" -}}
 {{- if .process.queue -}}
@@ -42,6 +64,13 @@ capabilities: {drop: [ALL]}
 {{- $prefix := printf "ATTUNE_%s" $process.variable -}}
 - {name: ATTUNE_IDENTITY_KEY_FILE, value: /etc/attune/identity/private.pem}
 - {name: ATTUNE_IDENTITY_KEYS_DIR, value: /etc/attune/public}
+- {name: ATTUNE_MODE, value: production}
+- {name: ATTUNE_TRANSPORT, value: {{ $values.transport.kind }}}
+{{- if eq $values.transport.kind "tls" }}
+- {name: ATTUNE_TLS_CERTIFICATE_FILE, value: /etc/attune/tls/tls.crt}
+- {name: ATTUNE_TLS_KEY_FILE, value: /etc/attune/tls/tls.key}
+- {name: ATTUNE_TLS_CA_FILE, value: /etc/attune/tls/ca.crt}
+{{- end }}
 {{- range $called := $process.calls }}
 {{- $server := include "attune.server" (dict "topology" $.topology "called" $called) }}
 - name: ATTUNE_{{ upper $called }}_ADDRESS
@@ -56,8 +85,7 @@ capabilities: {drop: [ALL]}
 {{ include "attune.fromSecret" (dict "name" "REDIS_URL" "secret" $values.secrets.redis "key" "url") }}
 {{- end }}
 {{- if has "temporal" $process.uses }}
-- {name: TEMPORAL_ADDRESS, value: {{ $values.temporal.address | quote }}}
-- {name: TEMPORAL_NAMESPACE, value: {{ $values.temporal.namespace | quote }}}
+{{ include "attune.temporal" $root }}
 - {name: ATTUNE_HOST, value: "0.0.0.0"}
 {{ include "attune.fromSecret" (dict "name" "ATTUNE_PAYLOAD_KEY" "secret" $values.secrets.payload "key" "keys") }}
 {{- else }}
@@ -65,6 +93,9 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- if $process.port }}
 - {name: {{ if $process.serves }}ATTUNE_{{ upper $process.serves }}{{ else }}{{ $prefix }}{{ end }}_PORT, value: {{ $process.port.number | quote }}}
+{{- end }}
+{{- if $process.health }}
+- {name: {{ $prefix }}_HEALTH_PORT, value: {{ $process.health | quote }}}
 {{- end }}
 - {name: {{ $prefix }}_METRICS_PORT, value: {{ $process.metrics | quote }}}
 {{- if has "smtp" $process.uses }}
@@ -76,14 +107,14 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end -}}
 
-{{/* gRPC services answer the health protocol, the others HTTP on the port that says so. */}}
+{{/* Services answer gRPC health on a port of their own, the others HTTP. Neither shows or wants a certificate. */}}
 {{- define "attune.probes" -}}
-{{- if and .process.port (eq .process.port.name "grpc") (not .process.serves) -}}
-startupProbe: {grpc: {port: {{ .process.port.number }}}, periodSeconds: 2, failureThreshold: 60}
-readinessProbe: {grpc: {port: {{ .process.port.number }}}, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2}
-livenessProbe: {grpc: {port: {{ .process.port.number }}}, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 4}
+{{- with .process.health -}}
+startupProbe: {grpc: {port: {{ . }}}, periodSeconds: 2, failureThreshold: 60}
+readinessProbe: {grpc: {port: {{ . }}}, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2}
+livenessProbe: {grpc: {port: {{ . }}}, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 4}
 {{- else -}}
-{{- $port := ternary "http" "metrics" (and (hasKey .process "port") (eq (default (dict "name" "") .process.port).name "http")) -}}
+{{- $port := ternary "metrics" "http" (or (hasKey .process "serves") (hasKey .process "queue")) -}}
 startupProbe: {httpGet: {path: /readyz, port: {{ $port }}}, periodSeconds: 2, failureThreshold: 60}
 readinessProbe: {httpGet: {path: /readyz, port: {{ $port }}}, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2}
 livenessProbe: {httpGet: {path: /healthz, port: {{ $port }}}, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 4}

@@ -21,6 +21,5 @@
 {{- end -}}
 
 {{- define "attune.setup.engine" -}}
-- {name: TEMPORAL_ADDRESS, value: {{ .Values.temporal.address | quote }}}
-- {name: TEMPORAL_NAMESPACE, value: {{ .Values.temporal.namespace | quote }}}
+{{ include "attune.temporal" . }}
 {{- end -}}
