@@ -16,9 +16,9 @@ import pytest
 
 from cli.client import Api, connect
 from deploy.local.demo.ledger import Ledger
-from deploy.local.environment import SIGNERS
 from deploy.local.layout import REPOSITORY
 from deploy.local.stack import Stack
+from deploy.names import SIGNERS
 from tests.operations.company import SmallCompany
 from tests.operations.restores import rows_are_well
 

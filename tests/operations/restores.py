@@ -15,9 +15,9 @@ from aiosmtpd.controller import Controller
 
 from cli.client import Api, connect
 from deploy.local.demo.ledger import Ledger
-from deploy.names import SIGNERS
 from deploy.local.layout import REPOSITORY
 from deploy.local.stack import Stack
+from deploy.names import SIGNERS
 from deploy.operations.reach import Installation
 from deploy.operations.restored import held
 from tests import invariants
@@ -30,6 +30,7 @@ BURN = """
 DO $$ BEGIN FOR n IN 1..60000 LOOP
   BEGIN PERFORM pg_current_xact_id(); EXCEPTION WHEN division_by_zero THEN NULL; END;
 END LOOP; END $$"""
+COMMAND_SECONDS = 600.0
 
 
 @dataclass
@@ -163,7 +164,7 @@ class Restore:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        out, _ = await asyncio.wait_for(child.communicate(), 180)
+        out, _ = await asyncio.wait_for(child.communicate(), COMMAND_SECONDS)
         self.said += out.decode().splitlines()
         assert child.returncode == 0, self.said
 
