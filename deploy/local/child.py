@@ -45,6 +45,7 @@ class Program:
     user: str | None = None
     before_start: Callable[[], None] | None = None
     held_file: Path | None = None
+    checkout_file: Path | None = None
 
 
 class Child:
@@ -134,17 +135,25 @@ class Child:
         if self.program.user:
             group = pwd.getpwnam(self.program.user).pw_gid
             account = {"user": self.program.user, "group": group, "extra_groups": []}
+        checkout, code = self._checkout(), {}
+        if checkout != REPOSITORY:
+            code = {"PYTHONPATH": str(checkout)}
         with self.program.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *self.program.command,
-                env=dict(self.program.environment),
-                cwd="/" if self.program.user else REPOSITORY,
+                env={**self.program.environment, **code},
+                cwd="/" if self.program.user else checkout,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
                 **account,
             )
+
+    def _checkout(self) -> Path:
+        """Where the code of this life of the program is."""
+        named = self.program.checkout_file
+        return Path(named.read_text()) if named is not None and named.exists() else REPOSITORY
 
     async def _watch_readiness(self) -> None:
         await until_ready(self.program.ready)

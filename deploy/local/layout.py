@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +98,14 @@ class Layout:
         """While it exists, the supervisor does not start this process again."""
         return self.root / "held" / name
 
+    def checkout_file(self, name: str) -> Path:
+        """The directory whose code this process runs when it starts next; this checkout where there is no file."""
+        return self.root / "checkouts" / name
+
     def make(self) -> None:
         """Make the directories; only their owner may enter the keys."""
-        for directory in (self.root, self.logs, self.binaries, self.temporal, self.redis, self.root / "held"):
+        data = (self.logs, self.binaries, self.temporal, self.redis)
+        for directory in (self.root, *data, self.root / "held", self.root / "checkouts"):
             directory.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, exist_ok=True)
         self.public_keys.mkdir(exist_ok=True)
@@ -108,6 +114,13 @@ class Layout:
         """No process is held at the start of a run."""
         for held in (self.root / "held").iterdir():
             held.unlink()
+
+    def run_from(self, checkout: Path, names: Iterable[str]) -> None:
+        """Have these processes run the code of a checkout; all others run this one's."""
+        for file in (self.root / "checkouts").iterdir():
+            file.unlink()
+        for name in names if checkout != REPOSITORY else ():
+            self.checkout_file(name).write_text(str(checkout))
 
     def rotate_logs(self) -> None:
         """Keep the log of the run before as `<process>.log.1`."""

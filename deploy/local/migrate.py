@@ -33,12 +33,16 @@ def new_role_passwords() -> dict[str, str]:
 
 
 async def prepare_database(
-    wiring: Wiring, services: Sequence[str], inherited: Mapping[str, str], report: Callable[[str], None]
+    wiring: Wiring,
+    services: Sequence[str],
+    inherited: Mapping[str, str],
+    report: Callable[[str], None],
+    checkout: Path = REPOSITORY,
 ) -> bool:
     """Bootstrap, and migrate these services; false when the embedded database was brought to that very point before."""
     embedded = not wiring.role_passwords
     stamp = wiring.layout.postgres / _STAMP_NAME
-    digests = {name: _digest(name) for name in (_BOOTSTRAP, *services)}
+    digests = {name: _digest(name, checkout) for name in (_BOOTSTRAP, *services)}
     done: dict[str, str] = json.loads(stamp.read_text()) if embedded and stamp.exists() else {}
     behind = [name for name, digest in digests.items() if done.get(name) != digest]
     if not behind:
@@ -47,7 +51,7 @@ async def prepare_database(
     await bootstrap(wiring)
     late = [service for service in services if service in behind]
     report("migrating " + ", ".join(late) + " …")
-    await migrate_all(wiring, late, inherited)
+    await migrate_all(wiring, late, inherited, checkout)
     if embedded:
         stamp.write_text(json.dumps({**done, **digests}))
     return True
@@ -58,17 +62,19 @@ async def bootstrap(wiring: Wiring) -> None:
     await database.bootstrap(wiring.admin_url, DATABASE, wiring.role_passwords)
 
 
-async def migrate_all(wiring: Wiring, services: Sequence[str], inherited: Mapping[str, str]) -> None:
+async def migrate_all(
+    wiring: Wiring, services: Sequence[str], inherited: Mapping[str, str], checkout: Path = REPOSITORY
+) -> None:
     """Run the services' migrations side by side. Raises MigrationFailed with the output of those that failed."""
-    complaints = await asyncio.gather(*(_migrate(wiring, service, inherited) for service in services))
+    complaints = await asyncio.gather(*(_migrate(wiring, service, inherited, checkout) for service in services))
     if any(complaints):
         raise MigrationFailed("\n".join(filter(None, complaints)))
 
 
-async def _migrate(wiring: Wiring, service: str, inherited: Mapping[str, str]) -> str:
+async def _migrate(wiring: Wiring, service: str, inherited: Mapping[str, str], checkout: Path) -> str:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", f"services.{service}", "migrate",
-        cwd=REPOSITORY, env=migration_environment(wiring, service, inherited),
+        cwd=checkout, env={**migration_environment(wiring, service, inherited), "PYTHONPATH": str(checkout)},
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -83,19 +89,19 @@ async def _migrate(wiring: Wiring, service: str, inherited: Mapping[str, str]) -
     return f"{service} could not migrate:\n" + "\n".join(output.decode(errors="replace").splitlines()[-20:])
 
 
-def _digest(name: str) -> str:
+def _digest(name: str, checkout: Path) -> str:
     """What the roles, or a service's schema, are made from."""
     total = hashlib.sha256()
-    for file in _sources(name):
-        total.update(str(file.relative_to(REPOSITORY)).encode() + b"\0" + file.read_bytes())
+    for file in _sources(name, checkout):
+        total.update(str(file.relative_to(checkout)).encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
 
 
-def _sources(name: str) -> Iterable[Path]:
-    yield database.BOOTSTRAP
+def _sources(name: str, checkout: Path) -> Iterable[Path]:
+    yield checkout / database.BOOTSTRAP.relative_to(REPOSITORY)
     if name != _BOOTSTRAP:
-        yield from sorted((REPOSITORY / "services" / name / "migrations").rglob("*.py"))
-        yield from sorted((REPOSITORY / "services" / "runtime").rglob("*.py"))
+        yield from sorted((checkout / "services" / name / "migrations").rglob("*.py"))
+        yield from sorted((checkout / "services" / "runtime").rglob("*.py"))
 
 
 def main() -> int:

@@ -37,6 +37,7 @@ def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Prog
         ready=ready[name],
         log=wiring.layout.log(name),
         held_file=wiring.layout.held_file(name),
+        checkout_file=wiring.layout.checkout_file(name),
         address=wiring.address(answers_at),
     )
 

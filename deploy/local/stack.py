@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from deploy.local import leftovers, steps
 from deploy.local.environment import Wiring, process_environment
@@ -33,7 +34,8 @@ class Stack:
     """One stack in one data directory; any number run side by side with `ports="free"`.
 
     A `tied` stack stops when the program that started it ends, however it ends; one that is not stays up.
-    `only` names the processes to start (what they need is added); `environment` overrides the caller's.
+    `only` names the processes to start (what they need is added); `environment` overrides the caller's; `checkout` is
+    whose code and migrations to start with, this one's where none is named.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Stack:
         only: Iterable[str] = steps.PROCESSES,
         environment: Mapping[str, str] | None = None,
         tied: bool = False,
+        checkout: Path = REPOSITORY,
     ) -> None:
         self.layout = Layout.at(data_dir) if data_dir else Layout.default()
         self._ports: PortMode = ports
         self._only = steps.with_needs(frozenset(only)) & frozenset((*steps.EVERY_PROCESS, steps.DATABASE_STEP))
         self._environment = {**os.environ, **(environment or {})}
         self._tied = tied
+        self._checkout = checkout
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self, tell: Callable[[Progress], None] | None = None) -> bool:
@@ -65,6 +69,11 @@ class Stack:
             raise StackFailed(f"the stack runs without {', '.join(sorted(missing))}; stop it first (./attune down)")
         self._follow(tell or (lambda _: None))
         return began
+
+    def part(self, *names: str) -> Stack:
+        """The same stack of which only these processes, and what they need, are to run; for while it is stopped."""
+        options: dict[str, Any] = {"environment": self._environment, "tied": self._tied, "checkout": self._checkout}
+        return Stack(self.layout.root, self._ports, only=names, **options)
 
     def stop(self) -> bool:
         """Stop the stack, or what a killed supervisor left of it; false when nothing ran."""
@@ -120,6 +129,17 @@ class Stack:
         self.layout.held_file(name).unlink(missing_ok=True)
         until(lambda: self.running().processes[name].state != "held", _STOP_LIMIT_SECONDS, f"{name} was not released")
 
+    def replace(self, name: str, checkout: Path, seconds: float = 60.0) -> None:
+        """End a process politely and let the code of a checkout take its place; returns when that is ready."""
+        self.layout.checkout_file(name).write_text(str(checkout))
+        ended = self.signal(name, signal.SIGTERM)
+
+        def replaced() -> bool:
+            process = self.running().processes[name]
+            return process.state == "ready" and process.pid != ended
+
+        until(replaced, seconds, f"{name} was not ready from {checkout}")
+
     def signal(self, name: str, which: signal.Signals) -> int:
         """Send a signal to a process and, when that ends it, wait until it is gone; its pid."""
         identity = self.running().identities().get(name)
@@ -150,6 +170,7 @@ class Stack:
                 [
                     sys.executable, "-m", "deploy.local.supervisor", "--data-dir", str(self.layout.root),
                     "--ports", self._ports, "--only", ",".join(sorted(self._only)), *(["--tied"] if self._tied else []),
+                    "--checkout", str(self._checkout),
                 ],
                 cwd=REPOSITORY,
                 env={**self._environment, "PYTHONPATH": str(REPOSITORY)},

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from temporalio.service import RPCError
@@ -19,11 +20,11 @@ from deploy.local import keys, leftovers, migrate, ports, postgres, processes, p
 from deploy.local.child import Child, Program, StartFailed
 from deploy.local.environment import Wiring, traced
 from deploy.local.holding import ALREADY_RUNNING, lock
-from deploy.local.layout import Layout
+from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.processes import Identity
 from deploy.local.state import ProgressLog, StackState, read_state, write_state
 from deploy.local.temporal_binary import Search, TemporalMissing, user_cache
-from deploy.names import SERVICES
+from deploy.names import SERVICES, SIGNERS
 
 _TEMPORAL_REGISTER_SECONDS = 30.0
 
@@ -36,6 +37,7 @@ class Options:
     port_mode: ports.PortMode
     only: frozenset[str]
     tied: bool
+    checkout: Path
 
 
 class Supervisor:
@@ -45,6 +47,7 @@ class Supervisor:
         self._layout = options.layout
         self._steps = steps.with_needs(options.only)
         self._environment = environment
+        self._checkout = options.checkout
         self._progress = ProgressLog(self._layout)
         self._children: dict[str, Child] = {}
         before = read_state(self._layout)
@@ -194,7 +197,11 @@ class Supervisor:
         say = self._progress.say
         services = [service for service in SERVICES if service in self._steps] or list(SERVICES)
         changed = await migrate.prepare_database(
-            self._wiring, services, self._environment, lambda text: say(steps.DATABASE_STEP, "working", text)
+            self._wiring,
+            services,
+            self._environment,
+            lambda text: say(steps.DATABASE_STEP, "working", text),
+            self._checkout,
         )
         say(steps.DATABASE_STEP, "ready", "schemas are up to date" if changed else "schemas are as they were left")
 
@@ -254,8 +261,10 @@ def _options(arguments: list[str] | None) -> Options:
     parser.add_argument("--ports", choices=("standard", "free"), default="standard")
     parser.add_argument("--only", default=",".join(steps.PROCESSES), help="process names, comma separated")
     parser.add_argument("--tied", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--checkout", type=Path, default=REPOSITORY, help="whose code and migrations to start with")
     given = parser.parse_args(arguments)
-    return Options(Layout.at(given.data_dir), given.ports, frozenset(given.only.split(",")), given.tied)
+    only = frozenset(given.only.split(","))
+    return Options(Layout.at(given.data_dir), given.ports, only, given.tied, given.checkout)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -268,6 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ[processes.MARK] = str(options.layout.root)
             options.layout.rotate_logs()
             options.layout.release_all()
+            options.layout.run_from(options.checkout, SIGNERS)
             keys.make_keys(options.layout)
             return asyncio.run(_supervise(options))
     except BlockingIOError:

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -95,4 +96,14 @@ preference = Table(
     Column("language", Text, nullable=False),
     Column("email", Boolean, nullable=False),
     PrimaryKeyConstraint("tenant_id", "employee_id"),
+)
+
+# Its one row, while there is one, keeps the sender from sending.
+send_hold = Table(
+    "send_hold",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("reason", Text, nullable=False),
+    _instant("create_time"),
+    CheckConstraint("single", name="single"),
 )

@@ -224,3 +224,14 @@ frozen_member = Table(
     Column("problem", Text, nullable=False),
     PrimaryKeyConstraint("tenant_id", "freeze_id", "employee_id"),
 )
+
+# What stays of a tenant that was deleted: that it was, when, and where its audit chains ended.
+deleted_tenant = Table(
+    "deleted_tenant",
+    metadata,
+    _tenant_id(),
+    Column("audit_roots", JSONB, nullable=False),
+    Column("begin_time", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("finish_time", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id"),
+)

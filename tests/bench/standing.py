@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ async def standing(*, engine: bool = False) -> AsyncIterator[Standing]:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="attune-bench-"))
         collector = await opened.enter_async_context(_trace_collector())
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector}", "ATTUNE_LOG_LEVEL": "WARNING"}
-        only: dict[str, Iterable[str]] = {} if engine else {"only": SERVICES}
+        only: dict[str, Any] = {} if engine else {"only": SERVICES}
         stack = Stack(Path(folder) / "stack", "free", environment=told, tied=True, **only)
         await asyncio.to_thread(stack.start)
         opened.push_async_callback(asyncio.to_thread, stack.stop)

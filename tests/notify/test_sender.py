@@ -18,6 +18,7 @@ from services.notify.domain.model import News
 from services.notify.sender import Mailer, Sender, SmtpMailer
 from services.notify.settings import NotifySettings
 from services.notify.store import NotifyWork
+from services.notify.store.deliveries import Outbox
 from services.runtime.database import Database, Origin
 from tests.identity import person
 
@@ -244,3 +245,25 @@ async def test_a_message_that_arrives_at_once_is_no_news(
     async with database.transaction(tenant_id) as connection:
         [payload] = (await connection.execute(text("SELECT payload FROM event"))).scalars()
     assert (payload["task_ids"], payload["recipient_id"]) == ([str(other)], str(me))
+
+
+async def test_nothing_is_sent_while_an_operator_holds_and_what_was_queued_before_may_be_discarded(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    before = await queue(database, tenant_id)
+    async with database.system_transaction() as connection:
+        await Outbox(connection).hold("restored")
+        await Outbox(connection).hold("again")
+    since = await queue(database, tenant_id)
+    await sender(database, mailer).send_due()
+    assert postbox.taken == []
+    async with database.system_transaction() as connection:
+        held = await Outbox(connection).held()
+        assert held is not None
+        assert (held.reason, held.queued_before >= 1, held.queued > held.queued_before) == ("restored", True, True)
+        assert await Outbox(connection).release(held.since) == held.queued_before
+        assert await Outbox(connection).held() is None
+    await sender(database, mailer).send_due()
+    addressees = {str(each["To"]) for each in postbox.taken}
+    assert (f"{since}@b.example" in addressees, f"{before}@b.example" in addressees) == (True, False)
+    assert [state for state, *_ in await states(database, tenant_id)].count("unknown") == 1

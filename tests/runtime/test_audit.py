@@ -4,12 +4,13 @@ import asyncio
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.runtime.audit import Alteration, Sealer, root, verify
+from services.runtime.audit import Alteration, Sealer, replace_beyond, root, tenants_beyond, verify
 from services.runtime.database import Database
 from tests.postgres import DatabaseUrls, PostgresServer
-from tests.runtime.conftest import beyond_the_horizon, work_in
+from tests.runtime.conftest import SERVICE, beyond_the_horizon, work_in
 
 
 async def write(database: Database, tenant_id: UUID, count: int, note: str = "") -> None:
@@ -140,3 +141,28 @@ async def test_sealers_at_the_same_time_make_one_chain(database: Database) -> No
         assert await checked(database, tenant_id) is None
         async with database.transaction(tenant_id) as connection:
             assert (await root(connection, tenant_id))[0] == 5
+
+
+async def test_a_chain_goes_on_in_a_cluster_that_counts_transactions_anew(
+    database: Database, sealed: UUID, tamper: Tamper, urls: DatabaseUrls
+) -> None:
+    await write(database, sealed, 2)
+    tamper.run(
+        "UPDATE reviews.audit_entry SET xid = (xid::text::bigint + 1000000000)::text::xid8 WHERE tenant_id = {tenant}",
+        sealed,
+    )
+    await write(database, sealed, 1)
+    async with database.system_transaction() as connection:
+        assert sealed in await tenants_beyond(connection)
+    owner = create_async_engine(
+        urls.owner, poolclass=NullPool, connect_args={"server_settings": {"search_path": SERVICE}}
+    )
+    async with owner.begin() as connection:
+        await connection.execute(text("SELECT set_config('attune.tenant', :tenant, true)"), {"tenant": str(sealed)})
+        await replace_beyond(connection, sealed)
+    await owner.dispose()
+    await beyond_the_horizon(database, "audit_entry")
+    await Sealer(database).seal_all()
+    async with database.transaction(sealed) as connection:
+        assert (await root(connection, sealed))[0] == 9
+    assert await checked(database, sealed) is None

@@ -91,6 +91,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing is sent, since when, and how many deliveries wait, in all and from before."""
+
+    reason: str
+    since: datetime
+    queued: int
+    queued_before: int
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     """How somebody wants to be told; an empty language follows people."""
 

@@ -1,17 +1,18 @@
 """Deliveries on external channels: the sender claims them across tenants, others list them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain.model import Asked, Delivery, DeliveryState, Outgoing
+from services.notify.domain.model import Asked, Delivery, DeliveryState, Hold, Outgoing
 from services.notify.tables import delivery, message
 
 CLAIM = text(
     "WITH due AS (SELECT tenant_id, id FROM delivery WHERE state = 'pending' AND next_attempt_time <= clock_timestamp()"
+    " AND NOT EXISTS (SELECT FROM send_hold)"
     " ORDER BY next_attempt_time LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " UPDATE delivery d SET state = 'sending', attempts = d.attempts + 1, update_time = clock_timestamp()"
     " FROM due, message m LEFT JOIN preference p ON p.tenant_id = m.tenant_id AND p.employee_id = m.recipient_id"
@@ -29,6 +30,18 @@ GIVE_UP = text(
     "UPDATE delivery SET state = 'unknown', error = 'INTERRUPTED', update_time = clock_timestamp()"
     " WHERE state = 'sending' AND update_time < clock_timestamp() - CAST(:after AS interval)"
 )
+HOLD = text("INSERT INTO send_hold (reason) VALUES (:reason) ON CONFLICT DO NOTHING")
+HELD = text(
+    "SELECT reason, create_time, (SELECT count(*) FROM delivery WHERE state = 'pending') AS queued,"
+    " (SELECT count(*) FROM delivery WHERE state = 'pending' AND update_time < send_hold.create_time) AS queued_before"
+    " FROM send_hold"
+)
+# May have been sent by what was lost; SMTP knows no dedupe key, so whoever holds back decides.
+DISCARD = text(
+    "UPDATE delivery SET state = 'unknown', error = 'DISCARDED', update_time = clock_timestamp()"
+    " WHERE state = 'pending' AND update_time < :before"
+)
+RELEASE = text("DELETE FROM send_hold")
 
 # The tasks that a message asks for: whether another message reached the same person for them since, or did not.
 ASKED = text(
@@ -76,6 +89,23 @@ class Outbox:
     async def give_up_interrupted(self, after: timedelta) -> int:
         """Mark deliveries as unknown whose sender has gone."""
         return (await self._connection.execute(GIVE_UP, {"after": after})).rowcount
+
+    async def hold(self, reason: str) -> None:
+        """Send nothing from now on; a hold that stands already stays as it is."""
+        await self._connection.execute(HOLD, {"reason": reason})
+
+    async def held(self) -> Hold | None:
+        """Return why nothing is sent and what waits; None when sending goes on."""
+        row = (await self._connection.execute(HELD)).one_or_none()
+        return Hold(row.reason, row.create_time, row.queued, row.queued_before) if row else None
+
+    async def release(self, discard_before: datetime | None) -> int:
+        """Send again, but what was queued before the instant; that becomes unknown. Return how many did."""
+        discarded = 0
+        if discard_before is not None:
+            discarded = (await self._connection.execute(DISCARD, {"before": discard_before})).rowcount
+        await self._connection.execute(RELEASE)
+        return discarded
 
 
 class DeliveryStore:

@@ -251,7 +251,7 @@ class AdmissionStore:
 
 
 def id_range(at: datetime) -> tuple[UUID, UUID]:
-    """The least and the greatest id whose time bits are those of `at`, to the millisecond."""
-    milliseconds = round(at.timestamp() * 1_000_000) // 1_000
+    """The least and the greatest id that deterministic_id makes at that instant: it rounds to the millisecond."""
+    milliseconds = (round(at.timestamp() * 1_000_000) + 500) // 1_000
     low = milliseconds << 80
     return UUID(int=low), UUID(int=low | (1 << 80) - 1)

@@ -55,6 +55,16 @@ UNSEALED = text(
     " ORDER BY e.xid, e.id LIMIT 1"
 )
 
+BEYOND = text("SELECT DISTINCT tenant_id FROM audit_entry WHERE xid >= pg_current_xact_id()")
+REPLACE_SEALED = text(
+    "UPDATE audit_entry e SET xid = CAST(CAST(s.sequence = :last AS integer)::text AS xid8) FROM audit_seal s"
+    " WHERE e.tenant_id = :tenant_id AND s.tenant_id = e.tenant_id AND s.entry_id = e.id AND EXISTS"
+    " (SELECT FROM audit_entry h WHERE h.tenant_id = :tenant_id AND h.id = :head AND h.xid >= pg_current_xact_id())"
+)
+REPLACE_UNSEALED = text(
+    "UPDATE audit_entry SET xid = pg_current_xact_id() WHERE tenant_id = :tenant_id AND xid >= pg_current_xact_id()"
+)
+
 
 class SystemTransactions(Protocol):
     """What the sealer needs of a database: transactions that see the audit of all tenants."""
@@ -140,6 +150,24 @@ async def verify(connection: AsyncConnection, tenant_id: UUID) -> Alteration | N
             break
     inserted = await connection.scalar(UNSEALED, {"tenant_id": tenant_id, "head": last})
     return Alteration(after, inserted, "inserted") if inserted else None
+
+
+async def tenants_beyond(connection: AsyncConnection) -> Sequence[UUID]:
+    """Return the tenants with entries of transactions that are yet to come, as after a restore into a new cluster."""
+    return (await connection.execute(BEYOND)).scalars().all()
+
+
+async def replace_beyond(connection: AsyncConnection, tenant_id: UUID) -> None:
+    """Have a tenant's entries precede those that will be written (role of the owner, as the tenant).
+
+    A new cluster counts transactions anew, and entries are sealed in their order. What is sealed goes before all
+    transactions, its last entry last; what is not keeps to the order of its ids. The chain holds no transaction ids.
+    """
+    head = (await connection.execute(HEAD, {"tenant_id": tenant_id})).one_or_none()
+    if head is not None:
+        sealed = {"tenant_id": tenant_id, "last": head.sequence, "head": head.entry_id}
+        await connection.execute(REPLACE_SEALED, sealed)
+    await connection.execute(REPLACE_UNSEALED, {"tenant_id": tenant_id})
 
 
 def _seals(tenant_id: UUID, head: Row[Any] | None, entries: Sequence[Row[Any]]) -> dict[str, Any]:

@@ -39,7 +39,10 @@ EMIT = text(
 ).bindparams(bindparam("payload", type_=JSONB))
 
 BUMP = text("UPDATE event_epoch SET log_epoch = log_epoch + 1, xid = pg_current_xact_id() RETURNING log_epoch")
-RESTAMP = text("UPDATE event SET xid = pg_current_xact_id() WHERE xid >= pg_current_xact_id()")
+RESTAMPS = tuple(
+    text(f"UPDATE {table} SET xid = pg_current_xact_id() WHERE xid >= pg_current_xact_id()")  # noqa: S608  # constants
+    for table in ("event", "parked_event")
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ async def bump_epoch(connection: AsyncConnection) -> int:
     Followers that stand beyond this moment come back to it. A restore into a new cluster starts transaction ids anew:
     events that seem to be of the future are given the present one, so that they are neither hidden nor out of order.
     """
-    await connection.execute(RESTAMP)
+    for statement in RESTAMPS:
+        await connection.execute(statement)
     return (await connection.execute(BUMP)).scalar_one()  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,86 @@
+"""How an operator's command reaches the databases and the engine of an installation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from temporalio.client import Client
+
+from deploy.names import SERVICES
+
+SET_TENANT = text("SELECT set_config('attune.tenant', :tenant, true)")
+KINDS = {"system": "SYSTEM_DATABASE_URL", "owner": "OWNER_DATABASE_URL"}
+DEFAULT_TEMPORAL, DEFAULT_NAMESPACE = "127.0.0.1:7233", "default"
+
+
+class Refused(Exception):
+    """The command may not or cannot do it; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The URLs of roles, `reviews_owner` and so on, and where Temporal answers."""
+
+    urls: Mapping[str, str]
+    temporal_address: str
+    namespace: str
+
+    @asynccontextmanager
+    async def transaction(self, role: str, tenant_id: UUID | None = None) -> AsyncIterator[AsyncConnection]:
+        """Run one transaction as a role; as a tenant, where one is given."""
+        engine = self._engine(role)
+        try:
+            async with engine.begin() as connection:
+                if tenant_id is not None:
+                    await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
+                yield connection
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self, role: str, tenant_id: UUID, snapshot: str | None) -> AsyncIterator[AsyncConnection]:
+        """Read as a tenant what stood at one instant: that of an exported snapshot, where one is given."""
+        engine = self._engine(role).execution_options(isolation_level="REPEATABLE READ")
+        try:
+            async with engine.begin() as connection:
+                if snapshot is not None:
+                    await connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
+                yield connection
+        finally:
+            await engine.dispose()
+
+    async def engine(self) -> Client:
+        """Connect to Temporal. Raises Refused when it does not answer."""
+        try:
+            return await Client.connect(self.temporal_address, namespace=self.namespace)
+        except RuntimeError as error:
+            raise Refused(f"Temporal at {self.temporal_address} does not answer: {error}") from error
+
+    def _engine(self, role: str) -> AsyncEngine:
+        settings = {"search_path": role.partition("_")[0], "application_name": "attune-operations"}
+        return create_async_engine(
+            self.urls[role], poolclass=NullPool, connect_args={"server_settings": settings}, hide_parameters=True
+        )
+
+
+def find_installation() -> Installation:
+    """Return the installation that the variables of the migrations name. Raises Refused when one is missing.
+
+    ATTUNE_<SERVICE>_OWNER_DATABASE_URL and _SYSTEM_DATABASE_URL of every service, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE.
+    """
+    urls = {
+        f"{service}_{kind}": os.environ.get(f"ATTUNE_{service.upper()}_{variable}", "")
+        for service in SERVICES
+        for kind, variable in KINDS.items()
+    }
+    if missing := sorted(role for role, url in urls.items() if not url):
+        raise Refused(f"no database URL for {', '.join(missing)}")
+    address = os.environ.get("TEMPORAL_ADDRESS") or DEFAULT_TEMPORAL
+    return Installation(urls, address, os.environ.get("TEMPORAL_NAMESPACE") or DEFAULT_NAMESPACE)

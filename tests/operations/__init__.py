@@ -1,0 +1,1 @@
+"""Tests of what an operator does to data: backup, restore, held sends, export and deletion of a tenant."""
