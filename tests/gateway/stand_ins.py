@@ -1,7 +1,7 @@
 """Small real gRPC servers in the place of services: people who know everybody, an engine that answers as told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,14 +48,9 @@ class Engine(engine_pb2_grpc.EngineServiceServicer):
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = answer
-        self.seen: list[Mapping[str, str]] = []
-
-    async def ListLag(self, request: Any, context: Any) -> engine_pb2.ListLagResponse:
-        self.seen.append(dict(context.invocation_metadata()))
-        await self.behaviour(context)
-        return engine_pb2.ListLagResponse()
 
     async def RestartWorkflow(self, request: Any, context: Any) -> engine_pb2.RestartWorkflowResponse:
+        await self.behaviour(context)
         return engine_pb2.RestartWorkflowResponse()
 
 

@@ -16,8 +16,8 @@ from tests.gateway.stand_ins import Gateway, StandIns, never, running_gateway
 from tests.identity import Keyring
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
-LAG = "/v1/ops/lag"
 NOBODYS = "00000000-0000-7000-8000-00000000dead"
+RESTART = f"/v1/ops/cycles/{NOBODYS}:restart-workflow"
 
 
 def is_problem(reply: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -36,6 +36,11 @@ def is_problem(reply: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return body
 
 
+async def ask_engine(gateway: Gateway, me: dict[str, str]) -> httpx.Response:
+    """Ask for what the engine alone answers."""
+    return await gateway.client.post(RESTART, headers=me, json={"reason": "stuck"})
+
+
 @pytest.fixture
 async def me(gateway: Gateway) -> dict[str, str]:
     return await gateway.sign_in("anybody")
@@ -49,7 +54,7 @@ async def test_each_status_of_a_service_has_its_own(
         await context.abort(code, "said by the service")
 
     stand_ins.engine.behaviour = refuse
-    reply = await gateway.client.get(LAG, headers=me)
+    reply = await ask_engine(gateway, me)
     expected = STATUS_BY_CODE.get(code, 500)
     body = is_problem(reply, expected, code.name)
     assert ("retry-after" in reply.headers) is (expected in (429, 503))
@@ -66,7 +71,7 @@ async def test_a_reason_may_have_a_status_of_its_own(
         await context.abort(answer.code, answer.message, answer.trailing_metadata())
 
     stand_ins.engine.behaviour = refuse
-    body = is_problem(await gateway.client.get(LAG, headers=me), status, reason)
+    body = is_problem(await ask_engine(gateway, me), status, reason)
     assert body["errors"] == [{"pointer": "/a/b/2/c", "code": "WRONG", "detail": "is wrong"}]
 
 
@@ -76,7 +81,7 @@ async def test_a_service_may_say_when_to_come_back(gateway: Gateway, stand_ins: 
         await context.abort(answer.code, answer.message, answer.trailing_metadata())
 
     stand_ins.engine.behaviour = refuse
-    reply = await gateway.client.get(LAG, headers=me)
+    reply = await ask_engine(gateway, me)
     is_problem(reply, 429, "QUOTA_USED_UP")
     assert reply.headers["retry-after"] == "86400"
 
@@ -91,7 +96,7 @@ async def test_details_that_nobody_knows_are_passed_over(
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no", metadata)
 
     stand_ins.engine.behaviour = refuse
-    is_problem(await gateway.client.get(LAG, headers=me), 409, "FAILED_PRECONDITION")
+    is_problem(await ask_engine(gateway, me), 409, "FAILED_PRECONDITION")
 
 
 async def test_a_service_that_is_not_there_is_said_to_be_missing(gateway: Gateway, me: dict[str, str]) -> None:
@@ -99,14 +104,14 @@ async def test_a_service_that_is_not_there_is_said_to_be_missing(gateway: Gatewa
     body = is_problem(reply, 503, "UNAVAILABLE")
     assert "127.0.0.1" not in body["detail"]
     assert reply.headers["retry-after"] == "1"
-    assert (await gateway.client.get(LAG, headers=me)).status_code == 200  # the others go on
+    assert (await ask_engine(gateway, me)).status_code == 200  # the others go on
 
 
 async def test_a_service_that_does_not_answer_in_time_is_not_waited_for(
     gateway: Gateway, stand_ins: StandIns, me: dict[str, str]
 ) -> None:
     stand_ins.engine.behaviour = never
-    is_problem(await gateway.client.get(LAG, headers=me), 504, "DEADLINE_EXCEEDED")
+    is_problem(await ask_engine(gateway, me), 504, "DEADLINE_EXCEEDED")
 
 
 async def test_a_bug_tells_nothing_of_its_cause(keyring: Keyring, stand_ins: StandIns) -> None:
