@@ -9,6 +9,7 @@ from typing import Protocol
 import aiosmtplib
 import grpc
 from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.model import DeliveryState, Outgoing
 from services.notify.domain.wording import render
@@ -84,9 +85,18 @@ class Sender:
 
     async def send_due(self) -> int:
         """Send what is due, up to a batch a lane; return how many were claimed."""
-        async with self._database.system_transaction() as connection:
-            await Outbox(connection).give_up_interrupted(INTERRUPTED_AFTER)
+        await self._give_up_interrupted()
         return sum(await asyncio.gather(*(self._send_batch() for _ in range(LANES))))
+
+    async def _give_up_interrupted(self) -> None:
+        """What was being sent when its sender died may have been taken or not: unknown, and told as not arrived."""
+        async with self._database.system_transaction() as connection:
+            left = await Outbox(connection).interrupted(INTERRUPTED_AFTER, BATCH)
+        for tenant_id, delivery_id in left:
+            async with self._database.transaction(tenant_id) as connection:
+                each = await Outbox(connection).give_up(tenant_id, delivery_id, INTERRUPTED_AFTER)
+                if each is not None:
+                    await _tell(connection, each, DeliveryState.UNKNOWN, "INTERRUPTED")
 
     async def _send_batch(self) -> int:
         """Claim one at a time, so that a crash leaves nothing `unknown` but what was really being sent."""
@@ -103,11 +113,8 @@ class Sender:
         state, error = await self._send(each)
         pause = min(timedelta(seconds=2 ** min(each.attempts, 16)), LONGEST_PAUSE)
         async with self._database.transaction(each.tenant_id) as connection:
-            outbox = Outbox(connection)
-            await outbox.settle(each, state, error, pause)
-            principal = Principal(tenant_id=each.tenant_id, kind="service", name="notify")
-            work = Work(connection, Origin(principal, each.tenant_id))
-            await tell_of_delivery(work, outbox, each, state, error)
+            await Outbox(connection).settle(each, state, error, pause)
+            await _tell(connection, each, state, error)
         SENT.labels(state.value).inc()
 
     async def _send(self, each: Outgoing) -> tuple[DeliveryState, str]:
@@ -129,6 +136,12 @@ class Sender:
             exhausted = state is DeliveryState.PENDING and each.attempts >= MAX_ATTEMPTS
             return DeliveryState.FAILED if exhausted else state, name
         return DeliveryState.SENT, ""
+
+
+async def _tell(connection: AsyncConnection, each: Outgoing, state: DeliveryState, error: str) -> None:
+    principal = Principal(tenant_id=each.tenant_id, kind="service", name="notify")
+    work = Work(connection, Origin(principal, each.tenant_id))
+    await tell_of_delivery(work, Outbox(connection), each, state, error)
 
 
 def outcome_of(error: Exception) -> DeliveryState:

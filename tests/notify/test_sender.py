@@ -267,3 +267,18 @@ async def test_nothing_is_sent_while_an_operator_holds_and_what_was_queued_befor
     addressees = {str(each["To"]) for each in postbox.taken}
     assert (f"{since}@b.example" in addressees, f"{before}@b.example" in addressees) == (True, False)
     assert [state for state, *_ in await states(database, tenant_id)].count("unknown") == 1
+
+
+async def test_a_send_that_was_interrupted_is_unknown_and_told(
+    database: Database, tenant_id: UUID, mailer: SmtpMailer
+) -> None:
+    await ask(database, tenant_id, uuid4(), uuid4())
+    async with database.transaction(tenant_id) as connection:
+        dead = (
+            "UPDATE delivery SET state = 'sending', attempts = 1, update_time = clock_timestamp() - interval '1 hour'"
+        )
+        await connection.execute(text(dead))
+    for _ in range(2):
+        await sender(database, mailer).send_due()
+    assert await states(database, tenant_id) == [("unknown", 1, "INTERRUPTED")]
+    assert await told(database, tenant_id) == [("delivery_failed", "INTERRUPTED")]

@@ -25,10 +25,16 @@ SETTLE = text(
     " next_attempt_time = clock_timestamp() + CAST(:pause AS interval)"
     " WHERE tenant_id = :tenant_id AND id = :id AND state = 'sending'"
 )
+INTERRUPTED = text(
+    "SELECT tenant_id, id FROM delivery"
+    " WHERE state = 'sending' AND update_time < clock_timestamp() - CAST(:after AS interval) LIMIT :limit"
+)
 # A send that was interrupted may or may not have been taken: shown, and not repeated, for SMTP knows no dedupe key.
 GIVE_UP = text(
-    "UPDATE delivery SET state = 'unknown', error = 'INTERRUPTED', update_time = clock_timestamp()"
-    " WHERE state = 'sending' AND update_time < clock_timestamp() - CAST(:after AS interval)"
+    "UPDATE delivery d SET state = 'unknown', error = 'INTERRUPTED', update_time = clock_timestamp() FROM message m"
+    " WHERE d.tenant_id = :tenant_id AND d.id = :id AND m.tenant_id = d.tenant_id AND m.id = d.message_id"
+    " AND d.state = 'sending' AND d.update_time < clock_timestamp() - CAST(:after AS interval)"
+    " RETURNING d.id, d.tenant_id, d.recipient_id, d.attempts, m.kind, m.parameters, '' AS language, true AS wanted"
 )
 HOLD = text("INSERT INTO send_hold (reason) VALUES (:reason) ON CONFLICT DO NOTHING")
 HELD = text(
@@ -42,7 +48,6 @@ DISCARD = text(
     " WHERE state = 'pending' AND update_time < :before"
 )
 RELEASE = text("DELETE FROM send_hold")
-
 # The tasks that a message asks for: whether another message reached the same person for them since, or did not.
 ASKED = text(
     """
@@ -86,9 +91,16 @@ class Outbox:
         rows = await self._connection.execute(ASKED, {"tenant_id": each.tenant_id, "id": each.id})
         return [Asked(**row._mapping) for row in rows]
 
-    async def give_up_interrupted(self, after: timedelta) -> int:
-        """Mark deliveries as unknown whose sender has gone."""
-        return (await self._connection.execute(GIVE_UP, {"after": after})).rowcount
+    async def interrupted(self, after: timedelta, limit: int) -> list[tuple[UUID, UUID]]:
+        """Tenant and id of deliveries whose sender has gone."""
+        rows = await self._connection.execute(INTERRUPTED, {"after": after, "limit": limit})
+        return [(row.tenant_id, row.id) for row in rows]
+
+    async def give_up(self, tenant_id: UUID, delivery_id: UUID, after: timedelta) -> Outgoing | None:
+        """Mark a delivery as unknown unless somebody else has; needs a transaction of the tenant."""
+        keys = {"tenant_id": tenant_id, "id": delivery_id, "after": after}
+        row = (await self._connection.execute(GIVE_UP, keys)).one_or_none()
+        return Outgoing(**row._mapping) if row else None
 
     async def hold(self, reason: str) -> None:
         """Send nothing from now on; a hold that stands already stays as it is."""
