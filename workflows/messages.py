@@ -16,6 +16,7 @@ from temporalio.common import (
 CYCLE_QUEUE = "cycle"  # workflows and short activities
 BULK_QUEUE = "bulk"  # chunked activities
 QUEUES = (CYCLE_QUEUE, BULK_QUEUE)
+DEPLOYMENT = "attune"  # what the engine calls all versions of the worker together
 
 REVIEW_CYCLE = "ReviewCycle"
 SCHEDULED_LAUNCH = "ScheduledLaunch"

@@ -43,6 +43,8 @@ class WorkerSettings(EngineSettings):
     bulk_activities: int = Field(default=8, ge=1, validation_alias="ATTUNE_WORKER_BULK_ACTIVITIES")
     short_activities: int = Field(default=100, ge=1, validation_alias="ATTUNE_WORKER_SHORT_ACTIVITIES")
     grace_seconds: Seconds = Field(default=10, validation_alias="ATTUNE_WORKER_GRACE_SECONDS")
+    # What this code is called among the versions that the engine knows; without one it works on whatever comes.
+    build_id: str = Field(default="", validation_alias="ATTUNE_WORKER_BUILD_ID")
 
 
 class BridgeSettings(EngineSettings):

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from protos.goals.v1 import goals_pb2_grpc
@@ -78,6 +79,18 @@ def build_worker(engine: Client, queue: str, steps: Sequence[Callable[..., Any]]
         sticky_queue_schedule_to_start_timeout=STICKY,
         max_heartbeat_throttle_interval=timedelta(seconds=2),
         graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
+        deployment_config=_version(settings.build_id),
+    )
+
+
+def _version(build_id: str) -> WorkerDeploymentConfig | None:
+    """What this worker is a version of; cycles in flight move on to the version that is made the current one."""
+    if not build_id:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(messages.DEPLOYMENT, build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
 
 

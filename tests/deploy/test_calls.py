@@ -143,6 +143,8 @@ def test_a_process_leaves_the_release_only_to_its_stores(values: str) -> None:
         ports["smtp"] = 587
     traces = {4317} if values in ("standard", "multi-tenant") else set()
     jobs = {"setup-database": "postgres", "setup-migrations": "postgres", "setup-engine": "temporal"}
+    if values == "multi-tenant":
+        jobs["setup-version"] = "temporal"
     leaving = outward(rendered(values))
     for name, process in topology().items():
         assert leaving[name] == {53} | {ports[store] for store in process["uses"]} | traces, name

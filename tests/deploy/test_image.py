@@ -19,7 +19,14 @@ LIMIT = 400e6
 BASE_IMAGE = 135e6
 BYTECODE = 1.3  # bytes of compiled code per byte of source, measured 1.2
 DEVELOPERS = {"dev", "local", "cli"}
-JOBS = ("deploy.jobs.database", "deploy.jobs.migrate", "deploy.jobs.engine", "deploy.jobs.keys", "deploy.jobs.health")
+JOBS = (
+    "deploy.jobs.database",
+    "deploy.jobs.migrate",
+    "deploy.jobs.engine",
+    "deploy.jobs.version",
+    "deploy.jobs.keys",
+    "deploy.jobs.health",
+)
 
 
 def test_the_linter_finds_nothing() -> None:

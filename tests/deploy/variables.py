@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from deploy.jobs.database import AdministratorSettings, RoleSettings, prefix
 from deploy.jobs.engine import EngineJobSettings
+from deploy.jobs.version import VersionJobSettings
 from deploy.names import SERVICES
 from services.gateway.settings import GatewaySettings
 from services.goals.settings import GoalsSettings
@@ -92,6 +93,8 @@ class Choices:
         """What a job of the setup is told."""
         if name == "engine":
             return variables(EngineJobSettings) - self.engine_files_untold().keys()
+        if name == "version":
+            return variables(VersionJobSettings) - self.engine_files_untold().keys()
         if name == "migrations":
             return OWNERS
         roles = {f"{prefix(service)}{field.upper()}" for service in SERVICES for field in RoleSettings.model_fields}

@@ -248,5 +248,7 @@ def _make_nodes(plane: ControlPlane) -> None:
     plane.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes}))
     plane.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
     plane.kubectl("create", "--filename", str(plane.programs.definitions))
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    # A kind without any condition yet makes the wait fail instead of waiting.
+    wait = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    plane.until("the kinds of other projects", lambda: plane.run("kubectl", *wait).returncode == 0)
     plane.until("the first account", lambda: bool(plane.run("kubectl", "get", "sa", "default", "-o", "name").stdout))

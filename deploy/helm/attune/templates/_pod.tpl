@@ -47,6 +47,13 @@ capabilities: {drop: [ALL]}
 {{- with .Values.temporal.tls -}}{{- if and .enabled (or .authority .certificate) -}}yes{{- end -}}{{- end -}}
 {{- end -}}
 
+{{/* What the workers' code is called where the engine tells versions apart; takes the root. */}}
+{{- define "attune.buildId" -}}
+{{- if .Values.workers.versioning.enabled -}}
+{{- default (default .Chart.AppVersion .Values.image.tag) (.Values.image.digest | trimPrefix "sha256:" | trunc 16) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* How long a process may take to end: its own grace, and the pause in which it is taken out of the lists. */}}
 {{- define "attune.graceSeconds" -}}
 {{- if .process.queue -}}
@@ -98,6 +105,9 @@ capabilities: {drop: [ALL]}
 - {name: {{ $prefix }}_HEALTH_PORT, value: {{ $process.health | quote }}}
 {{- end }}
 - {name: {{ $prefix }}_METRICS_PORT, value: {{ $process.metrics | quote }}}
+{{- if $process.queue }}
+- {name: ATTUNE_WORKER_BUILD_ID, value: {{ include "attune.buildId" $root | quote }}}
+{{- end }}
 {{- if has "smtp" $process.uses }}
 {{ include "attune.fromSecret" (dict "name" "ATTUNE_NOTIFY_SMTP_PASSWORD" "secret" $values.secrets.smtp "key" "password") }}
 {{- end }}

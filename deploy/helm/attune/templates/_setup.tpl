@@ -20,6 +20,11 @@
 {{ include "attune.ownerUrls" . | trim }}
 {{- end -}}
 
+{{- define "attune.setup.version" -}}
+{{ include "attune.temporal" . }}
+- {name: ATTUNE_WORKER_BUILD_ID, value: {{ include "attune.buildId" . | quote }}}
+{{- end -}}
+
 {{- define "attune.setup.engine" -}}
 {{ include "attune.temporal" . }}
 {{- end -}}
