@@ -24,6 +24,8 @@ from tests.operations.restores import rows_are_well
 
 pytestmark = pytest.mark.smoke
 
+# Settings that N−1 knows by another name: during an upgrade the environment holds both.
+NAMED_OTHERWISE_BEFORE = {"ATTUNE_GATEWAY_MODE": "local"}
 PREVIOUS = REPOSITORY / "deploy" / "PREVIOUS"
 NEW, OLD = "N", "N-1"
 # Every process is replaced while people submit: old gateway, worker and bridge before new services …
@@ -59,7 +61,9 @@ def previous() -> Iterator[Path]:
 def previous_stack(previous: Path) -> Iterator[Stack]:
     """A stack whose schemas and processes are those of N−1."""
     with tempfile.TemporaryDirectory(prefix="attune-upgrade-") as folder:
-        stack = Stack(Path(folder) / "stack", ports="free", tied=True, checkout=previous)
+        stack = Stack(
+            Path(folder) / "stack", ports="free", tied=True, checkout=previous, environment=NAMED_OTHERWISE_BEFORE
+        )
         stack.start()
         try:
             yield stack
