@@ -12,7 +12,7 @@ from deploy.local.environment import Wiring, process_environment
 from deploy.local.temporal_binary import TemporalBinary
 from deploy.names import SERVICES
 
-_MODULES: Mapping[str, str] = {
+MODULES: Mapping[str, str] = {
     **{service: f"services.{service}" for service in SERVICES},
     "gateway": "services.gateway",
     "worker": "workflows.worker",
@@ -32,7 +32,7 @@ def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Prog
     answers_at = {"worker": "worker_metrics", "bridge": "engine"}.get(name, name)
     return Program(
         name=name,
-        command=(sys.executable, "-m", _MODULES[name]),
+        command=(sys.executable, "-m", MODULES[name]),
         environment=process_environment(wiring, name, inherited),
         ready=ready[name],
         log=wiring.layout.log(name),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.bench import close, close_wait, commands, history, launch, submit
+from tests.bench import close, close_wait, commands, history, launch, processes, submit, telemetry
 from tests.bench.figures import Figure, print_figures
 
 
@@ -24,6 +24,8 @@ BENCHES: Mapping[str, Bench] = {
     "close": Bench(close.measure),
     "close_wait": Bench(close_wait.measure),
     "history": Bench(history.measure, engine=True),
+    "processes": Bench(processes.measure, engine=True),
+    "telemetry": Bench(telemetry.measure),
 }
 
 

@@ -82,16 +82,16 @@ class Tenant:
 
 
 @asynccontextmanager
-async def standing(*, engine: bool = False) -> AsyncIterator[Standing]:
+async def standing(*, engine: bool = False, traced: bool = True) -> AsyncIterator[Standing]:
     """The stack with one per cent of requests traced; with Temporal, worker, bridge and all services if `engine`.
 
-    Without them, gateway, people, reviews and scoring run alone, so that two cores are not shared with what a bench
-    does not use.
+    Untraced, nobody takes spans and none are made. Without `engine`, gateway, people, reviews and scoring run alone,
+    so that two cores are not shared with what a bench does not use.
     """
     async with AsyncExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="attune-bench-"))
-        collector = await opened.enter_async_context(_trace_collector())
-        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector}", "ATTUNE_LOG_LEVEL": "WARNING"}
+        collector = await opened.enter_async_context(_trace_collector()) if traced else ""
+        told = {"ATTUNE_LOG_LEVEL": "WARNING", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector}" if traced else ""}
         only: dict[str, Any] = {} if engine else {"only": SERVICES}
         stack = Stack(Path(folder) / "stack", "free", environment=told, tied=True, **only)
         await asyncio.to_thread(stack.start)

@@ -43,20 +43,15 @@ ANSWERS = [{"item": "conduct/teamwork", "value": "4"}, {"item": "conduct/extra",
 
 
 @dataclass
-class Bench:
-    """One open stage behind the gateway, and the same one in a database for pgbench."""
+class Submitting:
+    """One open stage behind the gateway, and requests to it that were not sent before."""
 
     standing: Standing
     seed: Seed
     stage_id: UUID
-    raw: Seed
-    raw_stage_id: UUID
-    raw_url: str
     issuer: LocalIssuer
-    file: Path
     warm_number: int = 0
     cold_number: int = WARM_PEOPLE
-    base: int = 0
 
     async def rest(self, *, warm: bool, seconds: float, rate: float | None = None) -> Load:
         """Load on the gateway; warm by few people whom it remembers, cold by one unknown person a request."""
@@ -64,28 +59,6 @@ class Bench:
         load = await drive(self.standing.gateway, requests, seconds, CLIENTS, rate)
         assert not load.refused, f"{len(load.refused)} refused, the first: {load.refused[0]}"
         return load
-
-    async def bare_sql(self, seconds: float, most_a_client: int, rate: float | None = None) -> pgbench.Stretch:
-        """The same with pgbench; each transaction must have stored its submission."""
-        async with _connected(self.raw_url) as admin:
-            for client in range(CLIENTS):
-                first = client * 1_000_000 + self.base
-                await _give(admin, self.raw, self.raw_stage_id, first, first + most_a_client - 1, WARM_PEOPLE)
-            await admin.execute("CHECKPOINT")
-            before = await admin.fetchval("SELECT count(*) FROM reviews.submission")
-            stretch = await pgbench.run(
-                self.raw_app_url, self.file, seconds, clients=CLIENTS, base=self.base, rate=rate
-            )
-            stored = await admin.fetchval("SELECT count(*) FROM reviews.submission") - before
-        wanted = stretch.rate * seconds * 0.9
-        assert stored >= wanted, f"{stored} submissions of {wanted:.0f} were stored: tasks ran out"
-        self.base += most_a_client
-        return stretch
-
-    @property
-    def raw_app_url(self) -> str:
-        """The URL for the role of reviews, which is under row-level security."""
-        return _in_database(self.standing.stack.wiring().database_url("reviews_app"), RAW)
 
     async def _warm_requests(self, seconds: float) -> Iterator[bytes]:
         count = int(MOST_A_SECOND * seconds)
@@ -119,6 +92,40 @@ class Bench:
         return head.encode() + body
 
 
+@dataclass
+class Bench:
+    """Submitting, and the same stage in a database for pgbench."""
+
+    ours: Submitting
+    raw: Seed
+    raw_stage_id: UUID
+    raw_url: str
+    file: Path
+    base: int = 0
+
+    async def bare_sql(self, seconds: float, most_a_client: int, rate: float | None = None) -> pgbench.Stretch:
+        """The same with pgbench; each transaction must have stored its submission."""
+        async with _connected(self.raw_url) as admin:
+            for client in range(CLIENTS):
+                first = client * 1_000_000 + self.base
+                await _give(admin, self.raw, self.raw_stage_id, first, first + most_a_client - 1, WARM_PEOPLE)
+            await admin.execute("CHECKPOINT")
+            before = await admin.fetchval("SELECT count(*) FROM reviews.submission")
+            stretch = await pgbench.run(
+                self.raw_app_url, self.file, seconds, clients=CLIENTS, base=self.base, rate=rate
+            )
+            stored = await admin.fetchval("SELECT count(*) FROM reviews.submission") - before
+        wanted = stretch.rate * seconds * 0.9
+        assert stored >= wanted, f"{stored} submissions of {wanted:.0f} were stored: tasks ran out"
+        self.base += most_a_client
+        return stretch
+
+    @property
+    def raw_app_url(self) -> str:
+        """The URL for the role of reviews, which is under row-level security."""
+        return _in_database(self.ours.standing.stack.wiring().database_url("reviews_app"), RAW)
+
+
 def task_id(number: int) -> UUID:
     """The id of task `number`."""
     return UUID(f"00000000-0000-7000-9000-{number:012x}")
@@ -129,17 +136,17 @@ async def measure(standing: Standing, quick: bool) -> list[Figure]:
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     async with AsyncExitStack() as opened:
         bench = await _prepare(standing, opened, people=int((rounds + 1) * seconds * MOST_A_SECOND))
-        await bench.rest(warm=True, seconds=1)  # not counted
+        await bench.ours.rest(warm=True, seconds=1)  # not counted
         enough = await _enough(bench, seconds)
         warm, cold, bare = [], [], []
         for _ in range(rounds):
-            warm.append(await bench.rest(warm=True, seconds=seconds))
-            cold.append(await bench.rest(warm=False, seconds=seconds))
+            warm.append(await bench.ours.rest(warm=True, seconds=seconds))
+            cold.append(await bench.ours.rest(warm=False, seconds=seconds))
             bare.append(await bench.bare_sql(seconds, enough))
         half = median(load.rate for load in warm) / 2
         ours, theirs = [], []
         for _ in range(rounds):
-            ours.append((await bench.rest(warm=True, seconds=seconds, rate=half)).latencies)
+            ours.append((await bench.ours.rest(warm=True, seconds=seconds, rate=half)).latencies)
             theirs.append((await bench.bare_sql(seconds, enough, rate=half)).latencies)
     return [_rates("warm", warm, bare), _rates("cold", cold, bare), _tails(half, ours, theirs)]
 
@@ -172,26 +179,33 @@ def _tails(rate: float, ours: Sequence[Sequence[float]], theirs: Sequence[Sequen
     return Figure("B2", work, f"{mine:.1f}", "", f"pgbench {bare:.1f}", len(ours), "≤ pgbench's", met, note)
 
 
-async def _prepare(standing: Standing, opened: AsyncExitStack, people: int) -> Bench:
-    wiring = standing.stack.wiring()
+async def submitting(standing: Standing, opened: AsyncExitStack, people: int) -> Submitting:
+    """A company of so many people with one open stage."""
     tenant = await standing.tenant("Bench submit")
     async with standing.admin() as admin:
         await hire(admin, tenant.id, people)
+    seed = Seed(await opened.enter_async_context(standing.database("reviews")), UUID(tenant.id))
+    stage_id = await (await seed.cycle()).stage(StageKind.CUSTOM)
+    return Submitting(standing, seed, stage_id, LocalIssuer(standing.stack.layout.private_key_file("issuer")))
+
+
+async def _prepare(standing: Standing, opened: AsyncExitStack, people: int) -> Bench:
+    wiring = standing.stack.wiring()
+    ours = await submitting(standing, opened, people)
+    async with standing.admin() as admin:
         await admin.execute(f"CREATE DATABASE {RAW}")
     raw_url = wiring.admin_database_url(RAW)
     async with _connected(raw_url) as admin:
         await admin.execute(BOOTSTRAP.read_text())
     migrate("reviews", _in_database(wiring.database_url("reviews_owner"), RAW))
-    database = await opened.enter_async_context(standing.database("reviews"))
     urls = [_in_database(wiring.database_url(f"reviews_{role}"), RAW) for role in ("app", "system")]
     raw_database = Database("reviews", *urls)
     opened.push_async_callback(raw_database.dispose)
-    seed, raw = Seed(database, UUID(tenant.id)), Seed(raw_database, UUID(tenant.id))
-    stages = [await (await each.cycle()).stage(StageKind.CUSTOM) for each in (seed, raw)]
+    raw = Seed(raw_database, ours.seed.tenant_id)
+    raw_stage_id = await (await raw.cycle()).stage(StageKind.CUSTOM)
     file = standing.stack.layout.root / "submit.sql"
-    file.write_text(_script(raw, stages[1]))
-    issuer = LocalIssuer(standing.stack.layout.private_key_file("issuer"))
-    return Bench(standing, seed, stages[0], raw, stages[1], raw_url, issuer, file)
+    file.write_text(_script(raw, raw_stage_id))
+    return Bench(ours, raw, raw_stage_id, raw_url, file)
 
 
 def _script(raw: Seed, stage_id: UUID) -> str:

@@ -1,6 +1,5 @@
 """From a stalled row to the spans and the log lines of the request that caused it, and how they hang together."""
 
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -122,7 +121,3 @@ async def test_every_line_of_a_request_or_step_says_whose_and_of_which_trace(tra
     about_cycles = [line for line in of_work if "{cycle_id}" in line.get("route", "") or line["event"] == "step done"]
     assert about_cycles
     assert {line["cycle"] for line in about_cycles} == {traced.cycle_id}
-
-
-def test_the_runbook_is_there() -> None:
-    assert Path(RUNBOOK).exists()
