@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.bench import close, close_wait, commands, history, launch, processes, submit, telemetry
+from tests.bench import close, close_wait, commands, history, launch, processes, stalled, submit, telemetry
 from tests.bench.figures import Figure, print_figures
 
 
@@ -23,6 +23,7 @@ BENCHES: Mapping[str, Bench] = {
     "submit": Bench(submit.measure),
     "close": Bench(close.measure),
     "close_wait": Bench(close_wait.measure),
+    "stalled": Bench(stalled.measure),
     "history": Bench(history.measure, engine=True),
     "processes": Bench(processes.measure, engine=True),
     "telemetry": Bench(telemetry.measure),

@@ -26,6 +26,7 @@ JOBS = (
     "deploy.jobs.version",
     "deploy.jobs.keys",
     "deploy.jobs.health",
+    "deploy.operations",
 )
 
 

@@ -1,7 +1,6 @@
 """What leaves this process for the engine: sealed when keys are configured, and readable while keys are rotated."""
 
 import base64
-import os
 
 import pytest
 from temporalio.api.common.v1 import Payload
@@ -10,7 +9,7 @@ from temporalio.converter import DataConverter
 from workflows.codec import ENCODING, AesGcmCodec, PayloadUnreadable, data_converter
 from workflows.messages import CycleRef
 
-OLD, NEW = os.urandom(32), os.urandom(32)
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 CYCLE = CycleRef("a tenant", "a cycle", reported=("stage:open",))
 
 
