@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from cli.client import Api
 from deploy.local.stack import Stack
@@ -111,9 +112,19 @@ class Company:
     async def engine(self) -> Client:
         return await Client.connect(self.stack.address("temporal"), namespace=self.stack.wiring().namespace)
 
-    async def terminate_workflow(self) -> None:
+    async def lose_workflow(self) -> list[Row]:
+        """End the workflow, and again where a hint that was on its way has started it; the rows once it is missed."""
         handle = (await self.engine()).get_workflow_handle(messages.cycle_workflow_id(self.tenant_id, self.cycle_id))
-        await handle.terminate("as by accident")
+
+        async def missed() -> bool:
+            if "WORKFLOW_MISSING" in await self.named():
+                return True
+            with suppress(RPCError):
+                await handle.terminate("as by accident")
+            return False
+
+        await until(missed, SECONDS, "the workflow was missed")
+        return await self.wait_for("WORKFLOW_MISSING")
 
     @asynccontextmanager
     async def sql(self) -> AsyncIterator[asyncpg.Connection]:

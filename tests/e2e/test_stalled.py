@@ -70,17 +70,15 @@ async def test_people_and_commands_hold_things_up(company: Company) -> None:
 
 async def test_the_engine_holds_things_up(company: Company) -> None:
     await company.wait_for()
-    await company.terminate_workflow()
-    rows = await company.wait_for("WORKFLOW_MISSING")
+    rows = await company.lose_workflow()
     assert rows[0]["trace_id"]
     assert rows[0]["workflow_id"].endswith(company.cycle_id)
     with company.held("worker"):
         await take(company, rows, "WORKFLOW_MISSING", "restart_workflow", reason="恢复")
         rows = await company.wait_for("NO_WORKER")
         assert [remedy["action"] for remedy in rows[0]["remedies"]] == ["start_process", "restart_workflow"]
-        await company.terminate_workflow()
-        await company.wait_for("WORKFLOW_MISSING")
-        await take(company, await company.rows(), "WORKFLOW_MISSING", "restart_workflow", reason="恢复")
+        rows = await company.lose_workflow()
+        await take(company, rows, "WORKFLOW_MISSING", "restart_workflow", reason="恢复")
         await company.wait_for("NO_WORKER")
         with company.held("notify"):
             await company.wait_for("NO_WORKER", "SERVICE_DOWN notify")
