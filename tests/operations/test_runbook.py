@@ -19,6 +19,7 @@ RUN, CLUSTER, OUTPUT = "sh", "sh cluster", "text"
 ELSEWHERE = {
     "deploy.md": ("deploy/local/kubernetes/proof.py",),
     "security.md": ("tests/security/test_runbook.py",),
+    "stalled.md": ("tests/cli/test_stalled.py",),
     "telemetry.md": ("tests/telemetry/test_traces.py",),
 }
 ENDS_WITHIN_SECONDS = 1800

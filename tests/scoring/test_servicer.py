@@ -287,7 +287,7 @@ async def test_a_corrected_actual_makes_a_new_score_and_its_session_stale(compan
     assert await corrector.round() == 0
     assert (await company.result(person, company.hr)).final == "95.00"
     assert (await company.result(other, company.hr)).final == "80.00"
-    assert await kinds_of(database, company) == ["scoring.session_superseded"]
+    assert await kinds_of(database, company) == ["scoring.score_corrected", "scoring.session_superseded"]
 
 
 async def test_a_correction_waits_while_reviews_is_down(company: Company, database: Database) -> None:

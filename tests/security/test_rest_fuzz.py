@@ -141,7 +141,8 @@ async def test_no_request_of_the_api_is_answered_as_a_bug(world: World, gateway:
             "IDEMPOTENCY_KEY_INVALID",
         ),
         ("GET", "/v1/me", {"headers": {"Authorization": "Bearer nonsense"}}, 401, "TOKEN_INVALID"),
-        ("GET", f"/v1/ops/cycles/{NOBODYS}", {}, 503, "UNAVAILABLE"),
+        ("GET", f"/v1/ops/cycles/{NOBODYS}", {}, 404, "CYCLE_NOT_FOUND"),
+        ("POST", f"/v1/ops/cycles/{NOBODYS}:restart-workflow", {"json": {"reason": "x"}}, 503, "UNAVAILABLE"),
         ("GET", f"/v1/cycles/{NOBODYS}", {}, 404, "CYCLE_NOT_FOUND"),
     ],
 )
