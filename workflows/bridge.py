@@ -24,7 +24,9 @@ from workflows import client
 from workflows.calls import Caller
 from workflows.client import Cycles
 from workflows.health import RPC_ACCESS, EngineServicer
+from workflows.hints import FINISHED, HINTED, Hints, each, hinted_cycle
 from workflows.probe import Probe
+from workflows.prospects import Prospects, peeking
 from workflows.schedules import Schedules
 from workflows.settings import BridgeSettings
 from workflows.throttle import Cycle, Throttle
@@ -34,122 +36,8 @@ HINT_SECONDS = 2.0  # at most one hint per cycle in this time
 RETRY_SECONDS = 1.0  # while a producer cannot be reached
 READ_LIMIT = 500  # events per partition and read
 PAGE = 1_000  # cycles per page of the reconciler
-AT_ONCE = 16  # calls to the engine side by side
 
-# What people or other services caused and may make something due; never what a workflow did itself.
-HINTED: Mapping[str, frozenset[str]] = {
-    "reviews": frozenset(
-        f"reviews.{kind}"
-        for kind in (
-            "cycle_launched",
-            "cycle_paused",
-            "cycle_resumed",
-            "cycle_canceled",
-            "release_given",
-            "stage_extended",
-            "stage_closing",
-            "stage_reopened",
-            "stage_rescheduled",
-            "task_submitted",
-            "task_accepted",
-            "task_returned",
-            "task_recalled",
-            "task_extended",
-            "task_reassigned",
-            "task_declined",
-            "task_bypassed",
-            "task_withdrawn",
-            "tasks_accepted",
-            "tasks_extended",
-            "participant_added",
-            "participant_bypassed",
-            "participant_exempted",
-            "participant_held",
-            "participant_unheld",
-            "participant_withdrawn",
-            "participant_reinstated",
-            "rater_nominated",
-            "rater_approved",
-            "rater_declined",
-            "rater_replaced",
-            "actuals_entered",
-            "actual_corrected",
-            "appeal_filed",
-            "appeal_accepted",
-            "appeal_declined",
-            "appeal_decided",
-            "appeal_amended",
-            "appeal_withdrawn",
-            "result_acknowledged",
-            "interview_recorded",
-            "interview_signed",
-        )
-    ),
-    "goals": frozenset(),  # followed already; nothing that goals tells today makes anything due in a cycle
-    "scoring": frozenset({"scoring.session_committed", "scoring.session_reopened", "scoring.result_amended"}),
-}
-
-HINTS = Counter("attune_bridge_hints", "Hints sent to workflows", ["outcome"])
 REVIVED = Counter("attune_bridge_workflows_started", "Workflows that the reconciler had to start")
-
-
-def hinted_cycle(event: eventlog_pb2.Event) -> Cycle | None:
-    """The cycle that an event may have made something due in; none for kinds that are not of the closed list."""
-    producer = event.kind.partition(".")[0]
-    if event.kind not in HINTED.get(producer, ()) or _by_workflow(event):
-        return None
-    cycle_id = event.aggregate_id if event.aggregate_type == "cycle" else _fact(event, "cycle_id")
-    return (event.tenant_id, cycle_id) if cycle_id else None
-
-
-def _by_workflow(event: eventlog_pb2.Event) -> bool:
-    """Whether a look moved the stage itself: the workflow that looked goes on without being told."""
-    if event.kind == "reviews.stage_closing":
-        return "by_hand" not in event.payload.fields
-    return event.kind == "reviews.stage_extended" and bool(_fact(event, "policy"))
-
-
-def _fact(event: eventlog_pb2.Event, name: str) -> str:
-    return event.payload.fields[name].string_value if name in event.payload.fields else ""
-
-
-class Hints:
-    """Delivers what the throttle lets through."""
-
-    def __init__(self, cycles: Cycles, throttle: Throttle) -> None:
-        self._cycles = cycles
-        self._news = asyncio.Event()
-        self.throttle = throttle
-
-    def note(self, cycle: Cycle) -> None:
-        """Have a cycle hinted, now or with the next hint that it may get."""
-        self.throttle.note(cycle)
-        self._news.set()
-
-    async def run(self) -> None:
-        """Deliver for ever."""
-        while True:
-            await self._news_or(self.throttle.seconds_to_next())
-            await each(self.throttle.take(), self._deliver)
-
-    async def _news_or(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return
-        self._news.clear()
-
-    async def _deliver(self, cycle: Cycle) -> None:
-        try:
-            await self._cycles.hint(*cycle)
-        except RPCError as error:
-            HINTS.labels("failed").inc()
-            telemetry.log.warning("hint not delivered", cycle=cycle[1], error=error.status.name)
-            self.throttle.failed(cycle)
-        else:
-            HINTS.labels("delivered").inc()
-            self.throttle.delivered(cycle)
 
 
 @dataclass(frozen=True)
@@ -216,7 +104,7 @@ class Follower:
                 partition=event.partition, transaction_id=event.transaction_id, event_id=event.id
             )
             if (cycle := hinted_cycle(event)) is not None:
-                self._hints.note(cycle)
+                self._hints.note(cycle, certain=event.kind not in FINISHED)
         if ends:
             positions.update(ends)
             self._undelivered.append(Batch(self._hints.throttle.noted, ends, self.read_at))
@@ -290,17 +178,6 @@ class Reconciler:
             await self._cycles.hint(*cycle)
 
 
-async def each(cycles: Iterable[Cycle], work: Callable[[Cycle], Awaitable[None]]) -> None:
-    """Do the work for each, a limited number side by side."""
-    limit = asyncio.Semaphore(AT_ONCE)
-
-    async def limited(cycle: Cycle) -> None:
-        async with limit:
-            await work(cycle)
-
-    await asyncio.gather(*(limited(cycle) for cycle in cycles))
-
-
 async def main() -> None:
     """Bridge until SIGTERM or SIGINT."""
     settings = load(BridgeSettings)
@@ -311,8 +188,9 @@ async def main() -> None:
         engine = await client.connect(settings)
         connected.set()
         cycles = Cycles(engine, settings.look_again_seconds)
-        hints = Hints(cycles, Throttle(HINT_SECONDS, time.monotonic))
         reviews = clockwork_pb2_grpc.ClockworkServiceStub(channel_to("reviews", settings))
+        prospects = Prospects(peeking(reviews, caller), time.monotonic)
+        hints = Hints(cycles, Throttle(HINT_SECONDS, time.monotonic), prospects)
         schedules = Schedules(engine, reviews, caller, settings.schedule_jitter_seconds)
         reconciler = Reconciler(reviews, caller, cycles, schedules, settings.reconcile_seconds)
         followers = [

@@ -87,6 +87,25 @@ async def test_a_stage_is_opened_once_and_a_stale_epoch_does_nothing(wire: Wire)
     assert all(each.employee_id == each.about_employee_id for each in first.recipients)
 
 
+async def test_a_glance_tells_what_a_look_would_find_and_changes_nothing(wire: Wire) -> None:
+    cycle_id = await wire.launched()
+    glance = clockwork_pb2.PeekCycleRequest(cycle_id=cycle_id)
+    first = await wire.clockwork.PeekCycle(glance, **wire.service("bridge"))
+    assert first.due, "the first stage has not been opened yet"
+    assert (await wire.clockwork.PeekCycle(glance, **wire.service("bridge"))).due, "and a glance does not open it"
+    await wire.open_until(cycle_id, "self_review")
+    while (look := await wire.clockwork.Tick(clockwork_pb2.TickRequest(cycle_id=cycle_id), **wire.service())).due:
+        for action in look.due:
+            opening = clockwork_pb2.OpenStageRequest(cycle_id=cycle_id, stage_id=action.stage_id, epoch=action.epoch)
+            await wire.clockwork.OpenStage(opening, **wire.service())
+    rest = await wire.clockwork.PeekCycle(glance, **wire.service("bridge"))
+    assert not rest.due
+    assert abs((rest.next_in.ToTimedelta() - look.next_in.ToTimedelta()).total_seconds()) < 60
+    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+        await wire.clockwork.PeekCycle(clockwork_pb2.PeekCycleRequest(cycle_id=str(uuid4())), **wire.service("bridge"))
+    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
 async def test_scoring_reads_rules_and_inputs_by_page(wire: Wire) -> None:
     cycle_id = await wire.launched()
     rules = await wire.clockwork.GetScoringRules(

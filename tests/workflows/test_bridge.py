@@ -20,9 +20,11 @@ from services.runtime.eventlog import bump_epoch
 from services.runtime.serve import open_channel
 from tests.reviews.wires import Wire, served
 from tests.waiting import until
-from workflows.bridge import HINTED, Follower, Hints, Reconciler, hinted_cycle
+from workflows.bridge import Follower, Reconciler
 from workflows.calls import Caller
+from workflows.hints import HINTED, Hints, hinted_cycle
 from workflows.probe import free_port
+from workflows.prospects import Prospects
 from workflows.throttle import Cycle, Throttle
 
 
@@ -51,7 +53,12 @@ INTERVAL = 0.1
 
 
 def hints_of(cycles: Any) -> Hints:
-    return Hints(cycles, Throttle(INTERVAL, time.monotonic))
+    return Hints(cycles, Throttle(INTERVAL, time.monotonic), Prospects(changed, time.monotonic))
+
+
+async def changed(cycle: Cycle) -> tuple[bool, float | None]:
+    """Rows in which something is always due."""
+    return True, None
 
 
 @asynccontextmanager

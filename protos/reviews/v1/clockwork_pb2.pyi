@@ -188,6 +188,56 @@ class TickResponse(_message.Message):
 Global___TickResponse: _TypeAlias = TickResponse  # noqa: Y015
 
 @_typing.final
+class PeekCycleRequest(_message.Message):
+    """PeekCycleRequest names a cycle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CYCLE_ID_FIELD_NUMBER: _builtins.int
+    cycle_id: _builtins.str
+    """Cycle."""
+    def __init__(
+        self,
+        *,
+        cycle_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle_id", b"cycle_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeekCycleRequest: _TypeAlias = PeekCycleRequest  # noqa: Y015
+
+@_typing.final
+class PeekCycleResponse(_message.Message):
+    """PeekCycleResponse is what a look would find."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUE_FIELD_NUMBER: _builtins.int
+    NEXT_IN_FIELD_NUMBER: _builtins.int
+    due: _builtins.bool
+    """Something is due now."""
+    @_builtins.property
+    def next_in(self) -> _duration_pb2.Duration:
+        """When time alone makes something due, from now, by the owner's clock; absent when it never does."""
+
+    def __init__(
+        self,
+        *,
+        due: _builtins.bool = ...,
+        next_in: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_in", b"next_in"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "next_in", b"next_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeekCycleResponse: _TypeAlias = PeekCycleResponse  # noqa: Y015
+
+@_typing.final
 class GetEnrolmentRequest(_message.Message):
     """GetEnrolmentRequest names a cycle."""
 

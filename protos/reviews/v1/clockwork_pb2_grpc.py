@@ -40,6 +40,11 @@ class ClockworkServiceStub:
                 request_serializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.TickRequest.SerializeToString,
                 response_deserializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.TickResponse.FromString,
                 _registered_method=True)
+        self.PeekCycle = channel.unary_unary(
+                '/attune.reviews.v1.ClockworkService/PeekCycle',
+                request_serializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.PeekCycleRequest.SerializeToString,
+                response_deserializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.PeekCycleResponse.FromString,
+                _registered_method=True)
         self.GetEnrolment = channel.unary_unary(
                 '/attune.reviews.v1.ClockworkService/GetEnrolment',
                 request_serializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.GetEnrolmentRequest.SerializeToString,
@@ -123,6 +128,13 @@ class ClockworkServiceServicer:
 
     def Tick(self, request, context):
         """Tick observes a cycle and does what is reviews' own and small; it answers what is due elsewhere and when to look again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PeekCycle(self, request, context):
+        """PeekCycle tells what a look would find, and changes nothing: whether the clock has to be woken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,6 +253,11 @@ def add_ClockworkServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.TickRequest.FromString,
                     response_serializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.TickResponse.SerializeToString,
             ),
+            'PeekCycle': grpc.unary_unary_rpc_method_handler(
+                    servicer.PeekCycle,
+                    request_deserializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.PeekCycleRequest.FromString,
+                    response_serializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.PeekCycleResponse.SerializeToString,
+            ),
             'GetEnrolment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEnrolment,
                     request_deserializer=protos_dot_reviews_dot_v1_dot_clockwork__pb2.GetEnrolmentRequest.FromString,
@@ -345,6 +362,33 @@ class ClockworkService:
             '/attune.reviews.v1.ClockworkService/Tick',
             protos_dot_reviews_dot_v1_dot_clockwork__pb2.TickRequest.SerializeToString,
             protos_dot_reviews_dot_v1_dot_clockwork__pb2.TickResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PeekCycle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.reviews.v1.ClockworkService/PeekCycle',
+            protos_dot_reviews_dot_v1_dot_clockwork__pb2.PeekCycleRequest.SerializeToString,
+            protos_dot_reviews_dot_v1_dot_clockwork__pb2.PeekCycleResponse.FromString,
             options,
             channel_credentials,
             insecure,

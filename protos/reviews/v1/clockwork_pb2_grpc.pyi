@@ -35,6 +35,8 @@ class ClockworkServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ClockworkServiceAsyncStub: ...
     Tick: _grpc.UnaryUnaryMultiCallable[_clockwork_pb2.TickRequest, _clockwork_pb2.TickResponse]
     """Tick observes a cycle and does what is reviews' own and small; it answers what is due elsewhere and when to look again."""
+    PeekCycle: _grpc.UnaryUnaryMultiCallable[_clockwork_pb2.PeekCycleRequest, _clockwork_pb2.PeekCycleResponse]
+    """PeekCycle tells what a look would find, and changes nothing: whether the clock has to be woken."""
     GetEnrolment: _grpc.UnaryUnaryMultiCallable[_clockwork_pb2.GetEnrolmentRequest, _clockwork_pb2.GetEnrolmentResponse]
     """GetEnrolment answers whom to freeze for a launching cycle."""
     EnrolPage: _grpc.UnaryUnaryMultiCallable[_clockwork_pb2.EnrolPageRequest, _clockwork_pb2.EnrolPageResponse]
@@ -73,6 +75,8 @@ class ClockworkServiceAsyncStub(ClockworkServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Tick: _aio.UnaryUnaryMultiCallable[_clockwork_pb2.TickRequest, _clockwork_pb2.TickResponse]  # type: ignore[assignment]
     """Tick observes a cycle and does what is reviews' own and small; it answers what is due elsewhere and when to look again."""
+    PeekCycle: _aio.UnaryUnaryMultiCallable[_clockwork_pb2.PeekCycleRequest, _clockwork_pb2.PeekCycleResponse]  # type: ignore[assignment]
+    """PeekCycle tells what a look would find, and changes nothing: whether the clock has to be woken."""
     GetEnrolment: _aio.UnaryUnaryMultiCallable[_clockwork_pb2.GetEnrolmentRequest, _clockwork_pb2.GetEnrolmentResponse]  # type: ignore[assignment]
     """GetEnrolment answers whom to freeze for a launching cycle."""
     EnrolPage: _aio.UnaryUnaryMultiCallable[_clockwork_pb2.EnrolPageRequest, _clockwork_pb2.EnrolPageResponse]  # type: ignore[assignment]
@@ -114,6 +118,14 @@ class ClockworkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_clockwork_pb2.TickResponse, _abc.Awaitable[_clockwork_pb2.TickResponse]]:
         """Tick observes a cycle and does what is reviews' own and small; it answers what is due elsewhere and when to look again."""
+
+    @_abc_1.abstractmethod
+    def PeekCycle(
+        self,
+        request: _clockwork_pb2.PeekCycleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_clockwork_pb2.PeekCycleResponse, _abc.Awaitable[_clockwork_pb2.PeekCycleResponse]]:
+        """PeekCycle tells what a look would find, and changes nothing: whether the clock has to be woken."""
 
     @_abc_1.abstractmethod
     def GetEnrolment(

@@ -18,6 +18,7 @@ from services.reviews.domain.model import LIVE_STAGE_STATES, Cycle, Stage, Stage
 from services.reviews.usecases.end_tasks import Ended, ExpireStage, RemindStage
 from services.reviews.usecases.enrol import Counts, Enrolment, EnrolPage, FinishEnrolment
 from services.reviews.usecases.open_stage import Opened, OpenStage, Session
+from services.reviews.usecases.peek import Prospect
 from services.reviews.usecases.settle import FinishSettling, MarkScored, ReportBlocked
 from services.reviews.usecases.tick import Look, Tick
 
@@ -74,6 +75,17 @@ def traceparent(trace_id: str) -> str:
 def trace_of(header: str) -> str:
     parts = header.split("-")
     return parts[1] if len(parts) == 4 else ""
+
+
+def peek(request: clockwork_pb2.PeekCycleRequest) -> UUID:
+    return read_id(request.cycle_id, "cycle_id")
+
+
+def peek_reply(prospect: Prospect) -> clockwork_pb2.PeekCycleResponse:
+    reply = clockwork_pb2.PeekCycleResponse(due=prospect.due)
+    if prospect.next_in is not None:
+        reply.next_in.FromTimedelta(prospect.next_in)
+    return reply
 
 
 def get_enrolment(request: clockwork_pb2.GetEnrolmentRequest) -> UUID:

@@ -82,6 +82,7 @@ CLOCKWORK_ACCESS: Mapping[str, Access] = dict(
     [
         *_rows("ClockworkService", "Tick GetEnrolment EnrolPage FinishEnrolment OpenStage RemindStage", WORKER),
         *_rows("ClockworkService", "ExpireStage MarkScored FinishSettling ReportBlocked CreateScheduledCycle", WORKER),
+        *_rows("ClockworkService", "PeekCycle", Access(services=frozenset({"bridge"}))),
         *_rows("ClockworkService", "ListLiveCycles ListDueSchedules", Access(services=frozenset({"bridge", "worker"}))),
         *_rows(
             "ClockworkService",

@@ -5,7 +5,7 @@ from services.reviews.convert import clockwork as convert
 from services.reviews.convert import readings
 from services.reviews.convert import schedules as recurring
 from services.reviews.store import ReviewsWork
-from services.reviews.usecases import end_tasks, enrol, open_stage, reconcile, schedules, settle, tick
+from services.reviews.usecases import end_tasks, enrol, open_stage, peek, reconcile, schedules, settle, tick
 from services.reviews.usecases import readings as reading
 from services.runtime.database import Runner
 from services.runtime.database.runner import CallContext
@@ -20,6 +20,11 @@ class ClockworkServicer(clockwork_pb2_grpc.ClockworkServiceServicer):
 
     async def Tick(self, request: clockwork_pb2.TickRequest, context: CallContext) -> clockwork_pb2.TickResponse:
         return await self._runner.perform(context, request, tick.tick, convert.tick, convert.tick_reply)
+
+    async def PeekCycle(
+        self, request: clockwork_pb2.PeekCycleRequest, context: CallContext
+    ) -> clockwork_pb2.PeekCycleResponse:
+        return await self._runner.query(context, request, peek.peek, convert.peek, convert.peek_reply)
 
     async def GetEnrolment(
         self, request: clockwork_pb2.GetEnrolmentRequest, context: CallContext

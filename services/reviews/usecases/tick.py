@@ -57,7 +57,7 @@ async def tick(work: NeedsTick, command: Tick) -> Look:
     cycle = await work.cycles.get(command.cycle_id)
     stages = await work.stages.of_cycle(cycle.id)
     now = await cycle_now(work, cycle, command.effective_at)
-    facts = await _facts(work, cycle, stages)
+    facts = await facts_of(work, cycle, stages)
     actions, next_at = due_actions(cycle, stages, facts, now)
     closed = False
     if any(action.kind not in FOR_THE_WORKER for action in actions):
@@ -75,7 +75,7 @@ async def _take_steps(
     closed = False
     for _ in range(MANY_STEPS):
         stages = await work.stages.of_cycle(cycle.id)
-        facts = await _facts(work, cycle, stages)
+        facts = await facts_of(work, cycle, stages)
         actions, next_at = due_actions(cycle, stages, facts, now)
         own = [action for action in actions if action.kind not in FOR_THE_WORKER]
         if not own:
@@ -95,7 +95,8 @@ async def _take_steps(
     raise ReviewsError("a look at the cycle did not come to an end", meta={"cycle_id": str(cycle.id)})
 
 
-async def _facts(work: NeedsTick, cycle: Cycle, stages: list[Stage]) -> Facts:
+async def facts_of(work: NeedsLooks, cycle: Cycle, stages: list[Stage]) -> Facts:
+    """What the rows say beside the stages themselves."""
     canceled = cycle.state is CycleState.CANCELED
     return Facts(await work.cycles.calendar(cycle), await work.facts.of_stages(stages, all_stages=canceled))
 

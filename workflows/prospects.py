@@ -1,0 +1,58 @@
+"""Whether a workflow that sleeps has to be woken for work that somebody finished."""
+
+from collections.abc import Awaitable, Callable
+
+import grpc
+
+from protos.reviews.v1 import clockwork_pb2, clockwork_pb2_grpc
+from services.runtime.telemetry import log
+from workflows.calls import Caller
+from workflows.throttle import Cycle
+
+Peek = Callable[[Cycle], Awaitable[tuple[bool, float | None]]]
+"""Whether something is due in a cycle, and in how many seconds time alone makes something due, if ever."""
+
+JITTER = 0.5  # seconds by which two answers about the same instant may differ
+
+
+class Prospects:
+    """Remembers until when each workflow sleeps, as the rows told when it was last woken.
+
+    It need not be woken while nothing is due and nothing comes sooner than it wakes by itself. Whatever may have moved
+    its sleep otherwise is to be told by `forget`; once the instant has come it has looked by itself, and nothing is
+    known. What cannot be asked is woken: a hint too many changes nothing.
+    """
+
+    def __init__(self, peek: Peek, clock: Callable[[], float]) -> None:
+        self._peek, self._clock = peek, clock
+        self._sleeps_until: dict[Cycle, float] = {}  # by our clock
+
+    async def have_changed(self, cycle: Cycle) -> bool:
+        """Return whether the workflow has to look."""
+        until = self._sleeps_until.pop(cycle, None)
+        try:
+            due, next_in = await self._peek(cycle)
+        except grpc.aio.AioRpcError as error:
+            log.warning("cycle not peeked at", cycle=cycle[1], code=error.code().name)
+            return True
+        if due or next_in is None:
+            return True
+        now = self._clock()
+        asleep = until is not None and now < until <= now + next_in + JITTER
+        self._sleeps_until[cycle] = until if asleep and until is not None else now + next_in
+        return not asleep
+
+    def forget(self, cycle: Cycle) -> None:
+        """The workflow is woken for another reason."""
+        self._sleeps_until.pop(cycle, None)
+
+
+def peeking(reviews: "clockwork_pb2_grpc.ClockworkServiceAsyncStub", caller: Caller) -> Peek:
+    """Ask reviews, which owns the rows."""
+
+    async def peek(cycle: Cycle) -> tuple[bool, float | None]:
+        request = clockwork_pb2.PeekCycleRequest(cycle_id=cycle[1])
+        reply = await reviews.PeekCycle(request, **caller.short(cycle[0]))
+        return reply.due, reply.next_in.ToTimedelta().total_seconds() if reply.HasField("next_in") else None
+
+    return peek
