@@ -32,6 +32,7 @@ HINTED: Mapping[str, frozenset[str]] = {
             "task_accepted",
             "task_returned",
             "task_recalled",
+            "task_reopened",
             "task_extended",
             "task_reassigned",
             "task_declined",

@@ -18,7 +18,7 @@ JITTER = 0.5  # seconds by which two answers about the same instant may differ
 class Prospects:
     """Remembers until when each workflow sleeps, as the rows told when it was last woken.
 
-    It need not be woken while nothing is due and nothing comes sooner than it wakes by itself. Whatever may have moved
+    It need not be woken while nothing is due and what comes next is what it was woken for. Whatever may have moved
     its sleep otherwise is to be told by `forget`; once the instant has come it has looked by itself, and nothing is
     known. What cannot be asked is woken: a hint too many changes nothing.
     """
@@ -38,9 +38,9 @@ class Prospects:
         if due or next_in is None:
             return True
         now = self._clock()
-        asleep = until is not None and now < until <= now + next_in + JITTER
-        self._sleeps_until[cycle] = until if asleep and until is not None else now + next_in
-        return not asleep
+        self._sleeps_until[cycle] = now + next_in
+        # Another instant than it was woken for, be it later: it may have looked in between, and sleep past the next.
+        return until is None or until <= now or abs(until - (now + next_in)) > JITTER
 
     def forget(self, cycle: Cycle) -> None:
         """The workflow is woken for another reason."""

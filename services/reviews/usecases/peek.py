@@ -24,4 +24,5 @@ async def peek(work: NeedsLooks, cycle_id: UUID) -> Prospect:
     stages = await work.stages.of_cycle(cycle.id)
     now = await cycle_now(work, cycle)
     actions, next_at = due_actions(cycle, stages, await facts_of(work, cycle, stages), now)
-    return Prospect(bool(actions), next_at - now if next_at else None)
+    retried = bool(cycle.blocked_reason)  # a look that failed is repeated at a hint, not only after its pause
+    return Prospect(bool(actions) or retried, next_at - now if next_at else None)
