@@ -26,6 +26,7 @@ HINTED: Mapping[str, frozenset[str]] = {
             "release_given",
             "stage_extended",
             "stage_closing",
+            "stage_extensions_ended",
             "stage_reopened",
             "stage_rescheduled",
             "task_submitted",

@@ -115,9 +115,15 @@ class Seed:
         options: dict[str, Any] | None = None,
         **given: Any,
     ) -> UUID:
-        shape = replace(definition(kind, options=options or {}), strict=strict, signature=signature)
+        stage_id = new_id()
+        shape = replace(
+            definition(kind, options=options or {}),
+            key=f"{kind.value}-{str(stage_id)[-4:]}",  # so that a cycle may have several of a kind
+            strict=strict,
+            signature=signature,
+        )
         made = Stage(
-            id=new_id(),
+            id=stage_id,
             cycle_id=self.cycle_id,
             definition=shape,
             position=0,
@@ -127,7 +133,7 @@ class Seed:
             opened_at=self.now - LONG,
             due_at=due_at or self.now + LONG,
         )
-        row = stage_row(made) | {"key": f"{kind.value}-{str(made.id)[-4:]}"} | given
+        row = stage_row(made) | given
         await self.insert(tables.stage, **row)
         return made.id
 

@@ -14,9 +14,18 @@ from services.reviews.domain.model import FormRule, StageKind, StageState, TaskK
 from services.reviews.store.definitions import to_json
 from services.reviews.usecases.actuals import PutActuals, put_actuals
 from services.reviews.usecases.appeal_commands import AssignAppeal, assign_appeal
+from services.reviews.usecases.end_tasks import ExpireStage, expire_stage
 from services.reviews.usecases.list_stalled import StalledPage, StallFilter, list_stalled
 from services.reviews.usecases.run_cycle import ChangeCycle, pause_cycle, release_cycle, resume_cycle
-from services.reviews.usecases.settle import MarkScored, ReportBlocked, mark_scored, report_blocked
+from services.reviews.usecases.run_stage import CloseStage, ReopenStage, close_stage, reopen_stage
+from services.reviews.usecases.settle import (
+    FinishSettling,
+    MarkScored,
+    ReportBlocked,
+    finish_settling,
+    mark_scored,
+    report_blocked,
+)
 from services.reviews.usecases.task_commands import (
     ExtendTask,
     ReassignTask,
@@ -71,6 +80,9 @@ class Company:
         who = given.pop("who", None) or new_id()
         about = {"participant_id": participant, "subject_id": employee}
         return await self.seed.task(stage, who, TaskKind(kind), **{**about, **given}), who
+
+    async def key_of(self, stage_id: UUID) -> str:
+        return str((await self.seed.rows("SELECT key FROM stage WHERE id = :id", id=stage_id))[0].key)
 
     async def stalled(self, **wanted: Any) -> StalledPage:
         operator = self.seed.person(new_id(), "operator")
@@ -139,19 +151,21 @@ async def returned(company: Company) -> Clear:
 
 
 async def barrier_held(company: Company) -> Clear:
-    """Somebody was given longer, and the next stage waits for them."""
+    """Somebody was given longer, and the next stage waits for them; HR waits no more."""
     seed = company.seed
     before = await seed.stage(StageKind.CUSTOM, StageState.CLOSING, seed.now - HOUR, closing_at=seed.now)
-    task = await seed.task(before, new_id(), TaskKind.CUSTOM, due_override=seed.now + DAY)
+    await seed.task(before, new_id(), TaskKind.CUSTOM, due_override=seed.now + DAY)
     behind = await seed.stage(StageKind.CUSTOM, StageState.PLANNED)
-    for stage, shape in ((before, '{"key": "before"}'), (behind, '{"key": "behind", "after": ["before"]}')):
-        shaped = "UPDATE stage SET definition = definition || CAST(:shape AS jsonb) WHERE id = :id RETURNING id"
-        await seed.rows(shaped, id=stage, shape=shape)
+    key = await company.key_of(before)
+    after = "UPDATE stage SET definition = definition || CAST(:shape AS jsonb) WHERE id = :id RETURNING id"
+    await seed.rows(after, id=behind, shape=json.dumps({"after": [key]}))
 
-    async def hand_in() -> None:
-        await seed.rows("UPDATE task SET state = 'submitted' WHERE id = :id RETURNING id", id=task)
+    async def wait_no_longer() -> None:
+        await company.command(close_stage, CloseStage(seed.cycle_id, key, WHY))
+        ended = await company.command(expire_stage, ExpireStage(before, 1), by=company.worker)
+        assert ended.count == 1
 
-    return hand_in
+    return wait_no_longer
 
 
 async def cycle_paused(company: Company) -> Clear:
@@ -199,15 +213,23 @@ async def actual_missing(company: Company) -> Clear:
 
 
 async def formula_error(company: Company) -> Clear:
-    """Scoring has no result; after a correction it tells that there is one."""
+    """Scoring has no result; HR has the review done again, and then there is one."""
     seed = company.seed
     stage = await seed.stage(StageKind.MANAGER_REVIEW, StageState.SETTLING, seed.now - HOUR)
     participant, _ = await seed.participant(new_id(), state="in_review")
     before = UUID(int=participant.int - 1)
     marked = MarkScored(stage, 1, before, participant, {participant: "FORMULA_ERROR"})
     await company.command(mark_scored, marked, by=company.worker)
-    corrected = {"participant_id": str(participant), "cycle_id": str(seed.cycle_id), "unscored_code": ""}
-    return lambda: company.follow("scoring.score_corrected", **corrected)
+    await company.command(finish_settling, FinishSettling(stage, 1), by=company.worker)
+    key = await company.key_of(stage)
+
+    async def review_again() -> None:
+        until = datetime.now(UTC) + DAY
+        await company.command(reopen_stage, ReopenStage(seed.cycle_id, key, until, WHY))
+        await seed.rows("UPDATE stage SET state = 'settling' WHERE id = :id RETURNING id", id=stage)
+        await company.command(mark_scored, MarkScored(stage, 2, before, participant, {}), by=company.worker)
+
+    return review_again
 
 
 async def release_pending(company: Company) -> Clear:

@@ -93,6 +93,27 @@ async def test_extending_a_person_holds_the_barrier_and_shows_as_a_stall(world: 
     assert await world.tasks("manager") == {"open": 5}
 
 
+async def test_closing_a_stage_that_extensions_hold_ends_them_once(world: World) -> None:
+    stage = await world.stage("self")
+    assert stage.due_at is not None
+    far = stage.due_at + timedelta(days=30)
+    await command(world, extend_stage, ExtendStage, stage="self", until=far, participant="E000003")
+    await world.skip(hours=3)
+    await world.turn()
+    assert await world.tasks("self") == {"expired": 4, "open": 1}
+    closings = (await world.events()).count("stage_closing")
+    ended = await command(world, close_stage, CloseStage, stage="self")
+    assert (ended.stage.state, ended.tasks) == (StageState.CLOSING, 1)
+    with pytest.raises(StageStateInvalid, match="waits for no extension"):
+        await command(world, close_stage, CloseStage, stage="self")
+    await world.turn()
+    assert (await world.stage("self")).state is StageState.CLOSED
+    assert await world.tasks("self") == {"expired": 5}
+    events = await world.events()
+    assert events.count("stage_extensions_ended") == 1
+    assert events.count("stage_closing") == closings, "the stage itself closes once"
+
+
 async def test_a_department_is_extended_with_its_subtree_and_what_expired_comes_back(world: World) -> None:
     await command(world, close_stage, CloseStage, stage="self")
     stage = await world.stage("self")

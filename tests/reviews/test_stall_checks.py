@@ -35,6 +35,7 @@ from services.reviews.domain.stalls import (
     stalls_of_cycle,
     stalls_of_task,
 )
+from services.reviews.domain.task_rules import MOST_REMINDERS, reminder_problem
 
 NOW = datetime(2026, 9, 10, 4, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -173,6 +174,16 @@ def test_whatever_the_facts_there_is_a_row_that_names_everything(given_facts: Ta
             names_everything(row)
         assert (row.overdue_seconds > 0) == (given_facts.late_since is not None)
     assert ("CYCLE_PAUSED" in causes) == (given_facts.cycle.state is CycleState.PAUSED)
+
+
+@given(anything, st.sampled_from([None, NOW - HOUR / 2, NOW - DAY]), st.sampled_from([0, MOST_REMINDERS]))
+def test_nobody_is_to_be_reminded_who_may_not_be(
+    given_facts: TaskFacts, reminded_at: datetime | None, count: int
+) -> None:
+    task = replace(given_facts.task, reminded_at=reminded_at, reminder_count=count)
+    allowed = reminder_problem(task, NOW) is None
+    for row in stalls_of_task(replace(given_facts, task=task)):
+        assert allowed or "remind" not in [remedy.action for remedy in row.remedies]
 
 
 def test_what_holds_a_cycle_names_everything() -> None:

@@ -231,7 +231,7 @@ class CycleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseStage(self, request, context):
-        """CloseStage closes an open stage now.
+        """CloseStage closes an open stage now; of one that is closing it ends the extensions that it waits for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,6 +27,12 @@ EXTEND = text(
              OR p.department_name = :department OR p.department_name LIKE CAST(:below AS text))
     """  # noqa: S608 - built from constants of ours
 )
+END = text(
+    f"""
+    UPDATE task SET due_override = :now, version = version + 1, update_time = clock_timestamp()
+    WHERE tenant_id = :tenant_id AND stage_id = :stage_id AND due_override > :now AND {OWED}
+    """  # noqa: S608 - built from constants of ours
+)
 OVERRIDES = text(
     f"""
     SELECT DISTINCT due_override FROM task
@@ -66,6 +72,11 @@ class ExtensionStore:
         keys = {"tenant_id": self._tenant_id, "stage_id": stage.id, "until": until}
         rows = await self._connection.execute(EXTEND, {**keys, "whom": whom, "department": department, "below": below})
         return rows.rowcount
+
+    async def end(self, stage: Stage, now: datetime) -> int:
+        """How many tasks had longer than now, and have it no more."""
+        keys = {"tenant_id": self._tenant_id, "stage_id": stage.id, "now": now}
+        return (await self._connection.execute(END, keys)).rowcount
 
     async def shift(self, stage: Stage, paused_at: datetime, moved: Callable[[datetime], datetime]) -> int:
         """Move extensions that had not passed when the pause began; there are few distinct ones."""

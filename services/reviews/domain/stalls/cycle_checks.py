@@ -1,6 +1,7 @@
 """What holds a cycle or a whole stage: named checks in the order in which causes are told."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from services.reviews.domain.model import (
@@ -23,7 +24,7 @@ def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
             continue
         for before in (facts.by_key[key] for key in stage.after):
             held = facts.barriers.get(before.id) if before.state is StageState.CLOSING else None
-            if held is not None:
+            if held is not None and held.until > facts.now:
                 named = ", ".join(str(task_id) for task_id in held.task_ids)
                 more = " …" if held.count > len(held.task_ids) else ""
                 yield Stall(
@@ -35,7 +36,10 @@ def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
                     due_at=held.until,
                     next_at=held.until,
                     next_action="open",
-                    remedies=(remedies.close_stage(facts.cycle.id, before),),
+                    remedies=(
+                        *remedies.remind_of(held.task_ids),
+                        *remedies.close_stage(facts.cycle, before, held=True),
+                    ),
                     trace_id=stage.trace_id or before.trace_id or facts.cycle.trace_id,
                     detail=f"{held.count} extended tasks of {before.key}: {named}{more}",
                 )
@@ -44,14 +48,13 @@ def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
 def cycle_is_paused(facts: CycleFacts) -> Iterable[Stall]:
     cycle = facts.cycle
     if cycle.state is CycleState.PAUSED:
-        resume = (remedies.resume(cycle),)
         yield Stall(
             "cycle",
             cycle.id,
             "CYCLE_PAUSED",
             cycle.paused_at,
             next_action="resume",
-            remedies=resume,
+            remedies=tuple(remedies.resume(cycle)),
             trace_id=cycle.trace_id,
         )
 
@@ -73,7 +76,7 @@ def values_were_not_entered(facts: CycleFacts) -> Iterable[Stall]:
             assignee_id=each.provider_id,
             next_action="score",
             next_at=_due(_first(facts, StageKind.MANAGER_REVIEW)),
-            remedies=(remedies.enter_actuals(facts.cycle.id),),
+            remedies=tuple(remedies.enter_actuals(facts.cycle)),
             trace_id=entry.trace_id or facts.cycle.trace_id,
             detail=f"{each.count} values",
         )
@@ -87,7 +90,7 @@ def scores_have_no_result(facts: CycleFacts) -> Iterable[Stall]:
     cycle_id = facts.cycle.id
     for each in facts.unscored:
         missing = each.code == ACTUAL_MISSING
-        cure = (remedies.enter_actuals(cycle_id),) if missing else ()
+        cure = tuple(remedies.enter_actuals(facts.cycle)) if missing else ()
         yield Stall(
             kind="participant" if each.participant_id else "stage",
             cycle_id=cycle_id,
@@ -97,7 +100,7 @@ def scores_have_no_result(facts: CycleFacts) -> Iterable[Stall]:
             stage=scored.key,
             participant_id=each.participant_id,
             next_action="wait",
-            remedies=(*cure, remedies.reopen_stage(cycle_id, scored)),
+            remedies=(*cure, *remedies.reopen_stage(facts.cycle, scored)),
             trace_id=scored.trace_id or facts.cycle.trace_id,
             detail=f"{each.count} participants: {each.code}",
         )
@@ -120,7 +123,7 @@ def work_is_blocked(facts: CycleFacts) -> Iterable[Stall]:
                 stage=stage.key if stage else "",
                 due_at=stage.due_at if stage else None,
                 next_action="retry",
-                remedies=(remedies.restart_workflow(cycle.id),),
+                remedies=tuple(remedies.restart_workflow(cycle.id)),
                 trace_id=(stage.trace_id if stage else "") or cycle.trace_id,
                 detail=reason,
             )
@@ -136,8 +139,11 @@ CYCLE_CHECKS: tuple[CycleCheck, ...] = (
 
 
 def stalls_of_cycle(facts: CycleFacts, checks: Sequence[CycleCheck] = CYCLE_CHECKS) -> list[Stall]:
-    """Everything that holds the cycle itself or a whole stage of it."""
-    return [stall for check in checks for stall in check(facts)]
+    """Everything that holds the cycle itself or a whole stage of it; what nothing helps now may wait for a resume."""
+    found = [stall for check in checks for stall in check(facts)]
+    return [
+        stall if stall.remedies else replace(stall, remedies=tuple(remedies.resume(facts.cycle))) for stall in found
+    ]
 
 
 def _first(facts: CycleFacts, kind: StageKind) -> Stage | None:

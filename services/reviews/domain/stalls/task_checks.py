@@ -113,7 +113,7 @@ def stalls_of_task(facts: TaskFacts, checks: Sequence[TaskCheck] = TASK_CHECKS) 
             overdue_seconds=late,
             next_at=next_at,
             next_action=next_action,
-            remedies=remedies.of_task(code, task, facts.stage, facts.cycle),
+            remedies=remedies.of_task(code, facts),
             trace_id=task.trace_id,
             detail=detail,
         )
