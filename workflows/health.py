@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,6 +18,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkflowExecutionResponse,
+    GetSystemInfoRequest,
     GetWorkflowExecutionHistoryReverseRequest,
 )
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
@@ -55,6 +56,7 @@ FAILING_ATTEMPT = 2  # a workflow task in its second attempt has failed or timed
 MOST_CYCLES = 500
 AT_ONCE = 16  # calls to the engine side by side
 ENGINE_SECONDS = 4.0  # an operator waits for the answer
+FIRST_ANSWER = timedelta(seconds=1)
 UNREAD_SECONDS = 10.0  # a follower reads every half second: silent for longer, its log cannot be read
 LOOKED_BACK = 10  # events in which the failure of a workflow task is looked for
 
@@ -120,6 +122,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         tenant_id, now = _tenant(), utc_now()
         try:
             async with asyncio.timeout(ENGINE_SECONDS):
+                await self._require_answer()
                 asked = list(request.cycles[:MOST_CYCLES]) or await self._running(tenant_id)
                 engines = await self._engines(tenant_id, [cycle.cycle_id for cycle in asked])
                 queues = {queue.name: queue for queue in await self._queues()}
@@ -132,6 +135,11 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
             pairs = list(zip(asked, engines, strict=True))
             facts = EngineFacts(now, pairs, queues, self._lags(), self._revive_at())
         return pb.ListStalledResponse(rows=stalls_of_engine(facts))
+
+    async def _require_answer(self) -> None:
+        """Raises RPCError at once where nobody listens: what is asked below would be tried again until time is up."""
+        service = self._engine.workflow_service
+        await service.get_system_info(GetSystemInfoRequest(), retry=False, timeout=FIRST_ANSWER)
 
     async def RestartWorkflow(self, request: pb.RestartWorkflowRequest, context: Any) -> pb.RestartWorkflowResponse:
         tenant_id = _tenant()

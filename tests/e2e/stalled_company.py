@@ -112,7 +112,7 @@ class Company:
     async def engine(self) -> Client:
         return await Client.connect(self.stack.address("temporal"), namespace=self.stack.wiring().namespace)
 
-    async def lose_workflow(self) -> list[Row]:
+    async def lose_workflow(self, besides: tuple[str, ...] = ()) -> list[Row]:
         """End the workflow, and again where a hint that was on its way has started it; the rows once it is missed."""
         handle = (await self.engine()).get_workflow_handle(messages.cycle_workflow_id(self.tenant_id, self.cycle_id))
 
@@ -124,7 +124,7 @@ class Company:
             return False
 
         await until(missed, SECONDS, "the workflow was missed")
-        return await self.wait_for("WORKFLOW_MISSING")
+        return await self.wait_for("WORKFLOW_MISSING", besides=besides)
 
     @asynccontextmanager
     async def sql(self) -> AsyncIterator[asyncpg.Connection]:

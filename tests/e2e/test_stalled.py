@@ -128,6 +128,15 @@ async def test_a_consumer_that_cannot_apply_an_event_is_named_until_it_can(compa
         lag = await company.operator.get("/ops/lag")
         behind = next(each for each in lag["lags"] if (each["consumer"], each["producer"]) == ("notify", "reviews"))
         assert behind["parked"] >= 1
+        await company.admin.post(f"/cycles/{company.cycle_id}:pause", {"reason": "调整"})
+        rows = await company.wait_for("CONSUMER_BEHIND notify", "CYCLE_PAUSED")
+        await take(company, rows, "CYCLE_PAUSED", "resume", reason="继续")
+        with company.held("goals"):
+            await company.wait_for("CONSUMER_BEHIND notify", "SERVICE_DOWN goals", besides=RETRYING)
+        await company.wait_for("CONSUMER_BEHIND notify")
+        rows = await company.lose_workflow(besides=("CONSUMER_BEHIND notify",))
+        await take(company, rows, "WORKFLOW_MISSING", "restart_workflow", reason="恢复")
+        await company.wait_for("CONSUMER_BEHIND notify")
         await admin.execute("GRANT INSERT ON notify.message TO notify_app")
     await company.wait_for()
 

@@ -1,8 +1,7 @@
 """What the engine holds up, really caused on a real engine: named by one call, alone and two at once, then cured."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +19,7 @@ from services.runtime.identity import Grant, Principal
 from tests.temporal import TemporalServer
 from tests.waiting import until
 from tests.workflows.conftest import Engine
+from tests.workflows.doorway import doorway
 from workflows import messages
 from workflows.health import CycleNotLiveError, EngineServicer
 from workflows.messages import CycleRef, Step
@@ -167,39 +167,18 @@ async def test_a_retried_activity_and_no_worker_are_named_alone_and_together(eng
     await operator.wait_for("WORKFLOW_MISSING")
 
 
-@asynccontextmanager
-async def doorway(address: str) -> AsyncIterator[tuple[str, asyncio.Server, list[asyncio.StreamWriter]]]:
-    """A way to the server that can be closed: its address, and what to close."""
-    host, port = address.rsplit(":", 1)
-    opened: list[asyncio.StreamWriter] = []
-
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-
-    async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind, onward = await asyncio.open_connection(host, int(port))
-        opened.extend((writer, onward))
-        with suppress(ConnectionError):
-            await asyncio.gather(pass_on(reader, onward), pass_on(behind, writer))
-
-    server = await asyncio.start_server(enter, "127.0.0.1", 0)
-    async with server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", server, opened
-
-
 async def test_an_engine_that_does_not_answer_is_named_until_it_does(
     engine: Engine, temporal_server: TemporalServer
 ) -> None:
-    async with doorway(temporal_server.address) as (address, server, opened):
-        through = await Client.connect(address, namespace=engine.client.namespace)
+    async with doorway(temporal_server.address) as way:
+        through = await Client.connect(way.address, namespace=engine.client.namespace)
         operator = Operator(Engine(through, engine.tenant_id, engine.cycle_id))
         assert await operator.causes() == {"WORKFLOW_MISSING"}
-        server.close()
-        for writer in opened:
-            writer.close()
+        way.shut()
         rows = await operator.stalled()
         told = [(row.cause, row.kind, row.detail) for row in rows]
         assert told == [("SERVICE_DOWN", "process", "temporal does not answer")]
         again = await operator.stalled()
         assert again[0].since == rows[0].since, "since it was first found silent"
+        await way.open()
+        await operator.wait_for("WORKFLOW_MISSING")
