@@ -18,6 +18,8 @@ REPLY = "attune.reviews.v1.SubmitTaskResponse"
 
 # Lock order: the advisory lock was taken by the statement before, so this snapshot sees whatever a closer committed;
 # then the stage, then the task. `moment` is read after both. What refuses is answered as a code and writes nothing.
+# A task is found by its key: the stage is compared in a way that no index serves, else a planner without statistics,
+# as after the first launch, reads all tasks of the stage for each submission.
 SUBMIT = """
 WITH gate AS MATERIALIZED (
     SELECT id, state, paused, strict, signature, epoch, due_at FROM stage
@@ -25,7 +27,7 @@ WITH gate AS MATERIALIZED (
 ), target AS MATERIALIZED (
     SELECT t.id, t.cycle_id, t.participant_id, t.subject_id, t.kind, t.relation, t.state, t.assignee_id, t.form_id,
            t.due_override, t.submission_version, t.version
-    FROM gate JOIN task t ON t.tenant_id = $1 AND t.id = $6 AND t.stage_id = gate.id
+    FROM gate JOIN task t ON t.tenant_id = $1 AND t.id = $6 AND t.stage_id IS NOT DISTINCT FROM gate.id
     FOR NO KEY UPDATE OF t
 ), moment AS MATERIALIZED (
     SELECT clock_timestamp() + c.clock_offset AS at
