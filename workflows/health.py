@@ -37,13 +37,14 @@ from workflows.stalls import EngineFacts, stalls_of_engine
 from workflows.throttle import Cycle
 
 _METHODS = "/attune.engine.v1.EngineService/"
-_OPERATORS = Access(frozenset({"operator", "hr_admin", "auditor"}))
+# A workflow, a queue and a log concern everybody in the tenant, so a role over a part of it does not reach them.
+_OPERATORS = Access(frozenset({"operator", "hr_admin", "auditor"}), whole_tenant=True)
 RPC_ACCESS: Mapping[str, Access] = {
     _METHODS + "GetCycleEngine": _OPERATORS,
     _METHODS + "ListQueues": _OPERATORS,
     _METHODS + "ListLag": _OPERATORS,
     _METHODS + "ListStalled": _OPERATORS,
-    _METHODS + "RestartWorkflow": Access(frozenset({"operator", "hr_admin"})),
+    _METHODS + "RestartWorkflow": Access(frozenset({"operator", "hr_admin"}), whole_tenant=True),
 }
 ERROR_LENGTH = 300
 STATES = {
