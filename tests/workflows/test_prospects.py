@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import grpc
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protos.eventlog.v1 import eventlog_pb2_grpc
@@ -87,8 +87,11 @@ async def test_what_cannot_be_asked_or_has_no_instant_is_woken() -> None:
     assert [await rows.wakes(), await rows.wakes()] == [True, True]
 
 
+@example(
+    steps=[(0.0, 3.0, 0.0, True, False, False), (0.0, 9.0, 0.0, True, True, False), (0.0, 5.0, 0.0, True, False, False)]
+)
 @given(
-    st.lists(
+    steps=st.lists(
         st.tuples(st.floats(0, 5), st.floats(0.1, 10), st.floats(-1.5 * JITTER, JITTER), *[st.booleans()] * 3),
         max_size=40,
     )
