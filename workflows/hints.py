@@ -35,22 +35,7 @@ HINTED: Mapping[str, frozenset[str]] = {
             "task_reopened",
             "task_extended",
             "task_reassigned",
-            "task_declined",
-            "task_bypassed",
             "task_withdrawn",
-            "tasks_accepted",
-            "tasks_extended",
-            "participant_added",
-            "participant_bypassed",
-            "participant_exempted",
-            "participant_held",
-            "participant_unheld",
-            "participant_withdrawn",
-            "participant_reinstated",
-            "rater_nominated",
-            "rater_approved",
-            "rater_declined",
-            "rater_replaced",
             "actuals_entered",
             "actual_corrected",
             "appeal_filed",
@@ -73,7 +58,7 @@ HINTED: Mapping[str, frozenset[str]] = {
 FINISHED = frozenset(
     f"reviews.{kind}"
     for kind in (
-        *("task_submitted", "task_accepted", "tasks_accepted", "actuals_entered"),
+        *("task_submitted", "task_accepted", "actuals_entered"),
         *("result_acknowledged", "interview_recorded", "interview_signed"),
     )
 )

@@ -133,7 +133,7 @@ async def test_the_lines_of_a_task_name_its_tenant_cycle_stage_and_task(
     participant, employee = await seed.participant()
     task = await seed.task(stage, employee, participant_id=participant, subject_id=employee)
     me = Caller(channel, keys, seed.person(employee))
-    sent = {"task_id": str(task), "stage_id": str(stage)}
+    sent: dict[str, Any] = {"task_id": str(task), "stage_id": str(stage)}
     asked: list[tuple[Any, Message, str]] = [
         (me.tasks.GetTask, tasks_pb2.GetTaskRequest(task_id=str(task)), "OK"),
         (me.tasks.SubmitTask, tasks_pb2.SubmitTaskRequest(request_id="bad", version=-1, **sent), "INVALID_ARGUMENT"),
