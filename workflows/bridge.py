@@ -175,7 +175,7 @@ class Reconciler:
     async def _revive(self, cycle: Cycle) -> None:
         if not await self._cycles.runs(*cycle):
             REVIVED.inc()
-            telemetry.log.info("workflow started by the reconciler", cycle=cycle[1])
+            telemetry.log.info("workflow started by the reconciler", tenant=cycle[0], cycle=cycle[1])
             await self._cycles.hint(*cycle)
 
 

@@ -138,7 +138,7 @@ class Hints:
         except RPCError as error:
             self._certain.add(cycle)
             HINTS.labels("failed").inc()
-            telemetry.log.warning("hint not delivered", cycle=cycle[1], error=error.status.name)
+            telemetry.log.warning("hint not delivered", tenant=cycle[0], cycle=cycle[1], error=error.status.name)
             self.throttle.failed(cycle)
         else:
             HINTS.labels("delivered").inc()

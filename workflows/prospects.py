@@ -37,10 +37,10 @@ class Prospects:
             async with asyncio.timeout(PATIENCE):
                 due, next_in = await self._peek(cycle)
         except grpc.aio.AioRpcError as error:
-            log.warning("cycle not peeked at", cycle=cycle[1], code=error.code().name)
+            log.warning("cycle not peeked at", tenant=cycle[0], cycle=cycle[1], code=error.code().name)
             return True
         except TimeoutError:
-            log.warning("cycle not peeked at", cycle=cycle[1], code="TIMEOUT")
+            log.warning("cycle not peeked at", tenant=cycle[0], cycle=cycle[1], code="TIMEOUT")
             return True
         if due or next_in is None or known is not self._sleeps_until:  # all was forgotten while reviews was asked
             return True

@@ -137,7 +137,8 @@ class Sender:
             await self._mailer.send(address, title, body)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             name = type(error).__name__  # its text may name the recipient and is not kept
-            log.warning("delivery failed", delivery=str(each.id), error=name, attempt=each.attempts)
+            ids = {"tenant": str(each.tenant_id), "delivery": str(each.id)}
+            log.warning("delivery failed", error=name, attempt=each.attempts, **ids)
             state = outcome_of(error)
             exhausted = state is DeliveryState.PENDING and each.attempts >= MAX_ATTEMPTS
             return DeliveryState.FAILED if exhausted else state, name

@@ -273,6 +273,22 @@ async def test_a_failure_is_told_once_and_so_is_the_message_that_arrives_after_i
     assert set(kinds[1:]) == {"delivery_made"}
 
 
+async def test_who_wants_no_email_any_more_is_not_said_to_have_been_missed(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me = uuid4()
+    await ask(database, tenant_id, me, uuid4())
+    postbox.rcpt_reply = "450 greylisted"
+    await sender(database, mailer).send_due()
+    async with database.transaction(tenant_id) as connection:
+        refuse = "INSERT INTO preference (tenant_id, employee_id, language, email) VALUES (:tenant, :me, '', false)"
+        await connection.execute(text(refuse), {"tenant": tenant_id, "me": me})
+        await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp()"))
+    await sender(database, mailer).send_due()
+    assert await states(database, tenant_id) == [("void", 2, "")]
+    assert [kind for kind, _ in await told(database, tenant_id)] == ["delivery_failed", "delivery_made"]
+
+
 async def test_a_message_that_arrives_at_once_is_no_news(
     database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
 ) -> None:

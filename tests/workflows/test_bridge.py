@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 from temporalio.service import RPCError, RPCStatusCode
 
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
@@ -192,8 +193,12 @@ async def test_a_hint_that_the_engine_did_not_take_is_repeated() -> None:
     cycles = Cycles()
     cycles.away = True
     hints = hints_of(cycles)
+    with capture_logs() as lines:
+        async with running(hints.run):
+            hints.note(("t", "c"))
+            await until(lambda: bool(lines))
+    assert (lines[0]["tenant"], lines[0]["cycle"]) == ("t", "c")
     async with running(hints.run):
-        hints.note(("t", "c"))
         await asyncio.sleep(3 * INTERVAL)
         assert hints.throttle.settled == 0
         cycles.away = False
