@@ -17,7 +17,7 @@ from protos.eventlog.v1 import eventlog_pb2
 from protos.reviews.v1 import cycles_pb2
 from services.gateway import wire
 from services.gateway.calls import Call
-from services.gateway.errors import Refusal, details
+from services.gateway.errors import details
 from services.runtime.clock import utc_now
 
 PROBE_SECONDS = 2.0
@@ -34,10 +34,11 @@ RUNBOOK = "see docs/operations/stalled.md#"
 
 @dataclass(frozen=True)
 class Answers:
-    """What each process said; `silent` names those that did not, with the reason."""
+    """What each process said; `silent` names those that did not, with the reason; `refused` is why some would not."""
 
     said: Mapping[str, Any] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    refused: Sequence[grpc.aio.AioRpcError] = ()
 
 
 def note_silences(answers: Answers, known: dict[str, datetime]) -> dict[str, datetime]:
@@ -52,20 +53,21 @@ async def ask(
     call: Call, wanted: Mapping[str, tuple[Any, Any, float]], ignored: Collection[grpc.StatusCode] = NOT_FOR_THEM
 ) -> Answers:
     """Ask processes, by name: method, request, seconds. Raises grpc.aio.AioRpcError of one that refuses otherwise."""
-    said, silent = dict[str, Any](), dict[str, str]()
+    said, silent, refused = dict[str, Any](), dict[str, str](), list[grpc.aio.AioRpcError]()
 
     async def one(name: str, method: Any, request: Any, seconds: float) -> None:
         try:
             said[name] = await method(request, timeout=seconds, metadata=call.metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() in ignored:
+                refused.append(error)
                 return
             if error.code() not in SILENT:
                 raise
             silent[name] = details(error)[0] or error.code().name
 
     await asyncio.gather(*(one(name, *each) for name, each in wanted.items()))
-    return Answers(said, silent)
+    return Answers(said, silent, refused)
 
 
 async def list_stalled(call: Call, request: cycles_pb2.ListStalledRequest) -> cycles_pb2.ListStalledResponse:
@@ -92,8 +94,8 @@ async def list_lag(call: Call) -> tuple[list[engine_pb2.Lag], list[str]]:
     """How far the bridge and every consumer is behind each log, and which processes do not answer."""
     engine = (call.services.engine.ListLag, engine_pb2.ListLagRequest(), PROBE_SECONDS)
     answers = await ask(call, {**_followers(call), "engine": engine})
-    if not answers.said and not answers.silent:
-        raise Refusal(403, "PERMISSION_DENIED", "how far logs are followed is for who looks after the whole company")
+    if answers.refused and not answers.said:
+        raise answers.refused[0]
     bridge = list(answers.said["engine"].lags) if "engine" in answers.said else []
     return [*bridge, *lags_of(answers)], sorted(answers.silent)
 
