@@ -80,6 +80,7 @@ class Follower:
     async def _follow(self, wait: Callable[[str], Awaitable[None]]) -> None:
         """Follow from the kept place until the log begins a new epoch."""
         self._undelivered.clear()
+        self._hints.doubt()  # a log that could not be read, or was restored: looks may have failed, or seen other rows
         request = eventlog_pb2.GetPositionRequest(consumer=NAME)
         kept = await self._log.GetPosition(request, **self._caller.short())
         positions = {position.partition: position for position in kept.positions}
@@ -174,7 +175,7 @@ class Reconciler:
     async def _revive(self, cycle: Cycle) -> None:
         if not await self._cycles.runs(*cycle):
             REVIVED.inc()
-            telemetry.log.info("workflow started by the reconciler", cycle=cycle[1])
+            telemetry.log.info("workflow started by the reconciler", tenant=cycle[0], cycle=cycle[1])
             await self._cycles.hint(*cycle)
 
 

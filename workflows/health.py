@@ -38,13 +38,14 @@ from workflows.stalls import EngineFacts, stalls_of_engine
 from workflows.throttle import Cycle
 
 _METHODS = "/attune.engine.v1.EngineService/"
-_OPERATORS = Access(frozenset({"operator", "hr_admin", "auditor"}))
+# A workflow, a queue and a log concern everybody in the tenant, so a role over a part of it does not reach them.
+_OPERATORS = Access(frozenset({"operator", "hr_admin", "auditor"}), whole_tenant=True)
 RPC_ACCESS: Mapping[str, Access] = {
     _METHODS + "GetCycleEngine": _OPERATORS,
     _METHODS + "ListQueues": _OPERATORS,
     _METHODS + "ListLag": _OPERATORS,
     _METHODS + "ListStalled": _OPERATORS,
-    _METHODS + "RestartWorkflow": Access(frozenset({"operator", "hr_admin"})),
+    _METHODS + "RestartWorkflow": Access(frozenset({"operator", "hr_admin"}), whole_tenant=True),
 }
 ERROR_LENGTH = 300
 STATES = {
@@ -120,10 +121,13 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
 
     async def ListStalled(self, request: pb.ListStalledRequest, context: Any) -> pb.ListStalledResponse:
         tenant_id, now = _tenant(), utc_now()
+        found = list(request.cycles)
         try:
             async with asyncio.timeout(ENGINE_SECONDS):
                 await self._require_answer()
-                asked = list(request.cycles[:MOST_CYCLES]) or await self._running(tenant_id)
+                if not found and not request.only_named:
+                    found = await self._running(tenant_id)
+                asked = found[:MOST_CYCLES]
                 engines = await self._engines(tenant_id, [cycle.cycle_id for cycle in asked])
                 queues = {queue.name: queue for queue in await self._queues()}
         except (RPCError, TimeoutError) as error:
@@ -134,7 +138,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
             self._down_since = None
             pairs = list(zip(asked, engines, strict=True))
             facts = EngineFacts(now, pairs, queues, self._lags(), self._revive_at())
-        return pb.ListStalledResponse(rows=stalls_of_engine(facts))
+        return pb.ListStalledResponse(rows=stalls_of_engine(facts), more_cycles=len(found) > MOST_CYCLES)
 
     async def _require_answer(self) -> None:
         """Raises RPCError at once where nobody listens: what is asked below would be tried again until time is up."""
@@ -203,7 +207,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
     async def _running(self, tenant_id: str) -> list[cycles_pb2.CycleUnderWay]:
         """Cycles of the tenant as the engine knows them: for when reviews cannot name them."""
         query = messages.running_cycles_of(tenant_id)
-        found = [each async for each in self._engine.list_workflows(query, limit=MOST_CYCLES)]
+        found = [each async for each in self._engine.list_workflows(query, limit=MOST_CYCLES + 1)]
         return [cycles_pb2.CycleUnderWay(cycle_id=each.id.rpartition("/")[2]) for each in found]
 
     async def _queues(self) -> list[pb.Queue]:
@@ -217,7 +221,9 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         polled = [await self._polled(name, kind) for kind in kinds]
         queue = pb.Queue(name=name, pollers=min(len(each) for each in polled))
         if all(polled):
-            queue.poll_time.CopyFrom(min((max(each, key=_nanoseconds) for each in polled), key=_nanoseconds))
+            queue.poll_time.CopyFrom(
+                min((max(each, key=Timestamp.ToNanoseconds) for each in polled), key=Timestamp.ToNanoseconds)
+            )
         return queue
 
     async def _polled(self, name: str, kind: TaskQueueType.ValueType) -> list[Timestamp]:
@@ -293,10 +299,6 @@ def _tenant() -> str:
 
 def _unreachable(error: RPCError) -> EngineUnreachableError:
     return EngineUnreachableError(f"the workflow engine does not answer: {error.status.name}")
-
-
-def _nanoseconds(stamp: Timestamp) -> int:
-    return stamp.ToNanoseconds()
 
 
 def _stamp(value: datetime) -> Timestamp:

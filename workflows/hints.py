@@ -12,7 +12,7 @@ from workflows.client import Cycles
 from workflows.prospects import Prospects
 from workflows.throttle import Cycle, Throttle
 
-AT_ONCE = 16  # calls to the engine side by side
+AT_ONCE = 16  # calls to the engine, and to reviews, side by side
 
 # What people or other services caused and may make something due; never what a workflow did itself.
 HINTED: Mapping[str, frozenset[str]] = {
@@ -36,22 +36,7 @@ HINTED: Mapping[str, frozenset[str]] = {
             "task_reopened",
             "task_extended",
             "task_reassigned",
-            "task_declined",
-            "task_bypassed",
             "task_withdrawn",
-            "tasks_accepted",
-            "tasks_extended",
-            "participant_added",
-            "participant_bypassed",
-            "participant_exempted",
-            "participant_held",
-            "participant_unheld",
-            "participant_withdrawn",
-            "participant_reinstated",
-            "rater_nominated",
-            "rater_approved",
-            "rater_declined",
-            "rater_replaced",
             "actuals_entered",
             "actual_corrected",
             "appeal_filed",
@@ -74,7 +59,7 @@ HINTED: Mapping[str, frozenset[str]] = {
 FINISHED = frozenset(
     f"reviews.{kind}"
     for kind in (
-        *("task_submitted", "task_accepted", "tasks_accepted", "actuals_entered"),
+        *("task_submitted", "task_accepted", "actuals_entered"),
         *("result_acknowledged", "interview_recorded", "interview_signed"),
     )
 )
@@ -108,6 +93,7 @@ class Hints:
     def __init__(self, cycles: Cycles, throttle: Throttle, prospects: Prospects) -> None:
         self._cycles, self._prospects = cycles, prospects
         self._news = asyncio.Event()
+        self._looks, self._calls = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._certain: set[Cycle] = set()
         self.throttle = throttle
 
@@ -118,11 +104,17 @@ class Hints:
         self.throttle.note(cycle)
         self._news.set()
 
+    def doubt(self) -> None:
+        """Count on no workflow to sleep until when it was to: what its last look found is not known."""
+        self._prospects.forget_all()
+
     async def run(self) -> None:
-        """Deliver for ever."""
-        while True:
-            await self._news_or(self.throttle.seconds_to_next())
-            await each(self.throttle.take(), self._deliver)
+        """Deliver for ever; a cycle that takes long to ask about holds back no other."""
+        async with asyncio.TaskGroup() as deliveries:
+            while True:
+                await self._news_or(self.throttle.seconds_to_next())
+                for cycle in self.throttle.take():
+                    deliveries.create_task(self._deliver(cycle))
 
     async def _news_or(self, seconds: float | None) -> None:
         try:
@@ -133,16 +125,21 @@ class Hints:
         self._news.clear()
 
     async def _deliver(self, cycle: Cycle) -> None:
-        if not await self._is_wanted(cycle):
+        if await self._is_wanted(cycle):
+            await self._hint(cycle)
+        else:
             HINTS.labels("spared").inc()
             self.throttle.delivered(cycle)
-            return
+        self._news.set()  # what was noted meanwhile may be taken from now on
+
+    async def _hint(self, cycle: Cycle) -> None:
         try:
-            await self._cycles.hint(*cycle)
+            async with self._calls:
+                await self._cycles.hint(*cycle)
         except RPCError as error:
             self._certain.add(cycle)
             HINTS.labels("failed").inc()
-            telemetry.log.warning("hint not delivered", cycle=cycle[1], error=error.status.name)
+            telemetry.log.warning("hint not delivered", tenant=cycle[0], cycle=cycle[1], error=error.status.name)
             self.throttle.failed(cycle)
         else:
             HINTS.labels("delivered").inc()
@@ -150,7 +147,8 @@ class Hints:
 
     async def _is_wanted(self, cycle: Cycle) -> bool:
         if cycle not in self._certain:
-            return await self._prospects.have_changed(cycle)
+            async with self._looks:
+                return await self._prospects.have_changed(cycle)
         self._certain.discard(cycle)
         self._prospects.forget(cycle)
         return True

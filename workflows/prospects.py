@@ -1,5 +1,6 @@
 """Whether a workflow that sleeps has to be woken for work that somebody finished."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import grpc
@@ -13,6 +14,7 @@ Peek = Callable[[Cycle], Awaitable[tuple[bool, float | None]]]
 """Whether something is due in a cycle, and in how many seconds time alone makes something due, if ever."""
 
 JITTER = 0.5  # seconds by which two answers about the same instant may differ
+PATIENCE = 1.0  # seconds for an answer; a hint too many costs less than one that comes late
 
 
 class Prospects:
@@ -29,22 +31,34 @@ class Prospects:
 
     async def have_changed(self, cycle: Cycle) -> bool:
         """Return whether the workflow has to look."""
-        until = self._sleeps_until.pop(cycle, None)
+        known = self._sleeps_until
+        until = known.pop(cycle, None)
         try:
-            due, next_in = await self._peek(cycle)
+            async with asyncio.timeout(PATIENCE):
+                due, next_in = await self._peek(cycle)
         except grpc.aio.AioRpcError as error:
-            log.warning("cycle not peeked at", cycle=cycle[1], code=error.code().name)
+            log.warning("cycle not peeked at", tenant=cycle[0], cycle=cycle[1], code=error.code().name)
             return True
-        if due or next_in is None:
+        except TimeoutError:
+            log.warning("cycle not peeked at", tenant=cycle[0], cycle=cycle[1], code="TIMEOUT")
+            return True
+        if due or next_in is None or known is not self._sleeps_until:  # all was forgotten while reviews was asked
             return True
         now = self._clock()
-        self._sleeps_until[cycle] = now + next_in
         # Another instant than it was woken for, be it later: it may have looked in between, and sleep past the next.
-        return until is None or until <= now or abs(until - (now + next_in)) > JITTER
+        if until is None or until <= now or abs(until - (now + next_in)) > JITTER:
+            known[cycle] = now + next_in
+            return True
+        known[cycle] = until
+        return False
 
     def forget(self, cycle: Cycle) -> None:
         """The workflow is woken for another reason."""
         self._sleeps_until.pop(cycle, None)
+
+    def forget_all(self) -> None:
+        """What the workflows found when they last looked is not known, or not that they could look."""
+        self._sleeps_until = {}
 
 
 def peeking(reviews: "clockwork_pb2_grpc.ClockworkServiceAsyncStub", caller: Caller) -> Peek:

@@ -45,9 +45,10 @@ class Throttle:
             self._waiting[cycle] = min(ordinal, self._waiting.get(cycle, ordinal))
 
     def seconds_to_next(self) -> float | None:
-        """How long until a waiting hint is due; none when none waits."""
+        """How long until a waiting hint is due; none when none waits but for one on its way."""
         now = self._clock()
-        due = [self._last[cycle] + self._interval if cycle in self._last else now for cycle in self._waiting]
+        waiting = self._waiting.keys() - self._taken.keys()
+        due = [self._last[cycle] + self._interval if cycle in self._last else now for cycle in waiting]
         return max(0.0, min(due) - now) if due else None
 
     @property

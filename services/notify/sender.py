@@ -29,6 +29,7 @@ SEND_SECONDS = 60.0  # from connecting to the server's last word
 ANSWER_SECONDS = 20.0  # of the server to each command
 MAX_ATTEMPTS = 16  # with the pauses, some six hours
 LONGEST_PAUSE = timedelta(hours=1)
+WITHOUT_PEOPLE = timedelta(seconds=10)  # until an address is asked for again
 SENT = Counter("attune_deliveries", "What became of attempts to send", ["state"])
 TEMPORARY, PERMANENT = range(400, 500), range(500, 600)  # replies of SMTP
 
@@ -94,6 +95,7 @@ class Sender:
             left = await Outbox(connection).interrupted(INTERRUPTED_AFTER, BATCH)
         for tenant_id, delivery_id in left:
             async with self._database.transaction(tenant_id) as connection:
+                await Outbox(connection).take_turn(tenant_id, delivery_id)
                 each = await Outbox(connection).give_up(tenant_id, delivery_id, INTERRUPTED_AFTER)
                 if each is not None:
                     await _tell(connection, each, DeliveryState.UNKNOWN, "INTERRUPTED")
@@ -110,20 +112,24 @@ class Sender:
         return BATCH
 
     async def _deliver(self, each: Outgoing) -> None:
-        state, error = await self._send(each)
+        try:
+            state, error = await self._send(each)
+        except grpc.aio.AioRpcError as silence:  # nothing was tried, and nothing counts: wait for people, however long
+            async with self._database.transaction(each.tenant_id) as connection:
+                await Outbox(connection).put_back(each, f"PEOPLE_{silence.code().name}", WITHOUT_PEOPLE)
+            return
         pause = min(timedelta(seconds=2 ** min(each.attempts, 16)), LONGEST_PAUSE)
         async with self._database.transaction(each.tenant_id) as connection:
+            await Outbox(connection).take_turn(each.tenant_id, each.id)
             await Outbox(connection).settle(each, state, error, pause)
             await _tell(connection, each, state, error)
         SENT.labels(state.value).inc()
 
     async def _send(self, each: Outgoing) -> tuple[DeliveryState, str]:
+        """Try once; raises grpc.aio.AioRpcError when people cannot say where to."""
         if not each.wanted:
             return DeliveryState.VOID, ""
-        try:
-            address, language = await self._people.contact(each.tenant_id, each.recipient_id)
-        except grpc.aio.AioRpcError as error:  # nothing was tried yet: wait for people, however long
-            return DeliveryState.PENDING, f"PEOPLE_{error.code().name}"
+        address, language = await self._people.contact(each.tenant_id, each.recipient_id)
         if not address:
             return DeliveryState.FAILED, "NO_ADDRESS"
         title, body = render(each.kind, each.parameters, each.language or language)
@@ -131,7 +137,8 @@ class Sender:
             await self._mailer.send(address, title, body)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             name = type(error).__name__  # its text may name the recipient and is not kept
-            log.warning("delivery failed", delivery=str(each.id), error=name, attempt=each.attempts)
+            ids = {"tenant": str(each.tenant_id), "delivery": str(each.id)}
+            log.warning("delivery failed", error=name, attempt=each.attempts, **ids)
             state = outcome_of(error)
             exhausted = state is DeliveryState.PENDING and each.attempts >= MAX_ATTEMPTS
             return DeliveryState.FAILED if exhausted else state, name

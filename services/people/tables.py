@@ -99,6 +99,7 @@ employee = Table(
     Column("language", Text, nullable=False, server_default=""),
     Column("hired_on", Date),
     Column("left_on", Date),
+    Column("left_told", Date),  # the last day of which was told when it had passed
     Column("attributes", JSONB, nullable=False, server_default=text("'{}'")),
     # False for an account made with the tenant, until a staff file or a reporting line names it.
     Column("on_staff", Boolean, nullable=False, server_default=text("true")),
@@ -108,6 +109,12 @@ employee = Table(
     UniqueConstraint("tenant_id", "code"),
     # Deferrable, so that one import may swap the addresses of two people.
     UniqueConstraint("tenant_id", "email_key", deferrable=True, initially="IMMEDIATE"),
+    Index(
+        "ix_employee_untold",
+        "tenant_id",
+        "left_on",
+        postgresql_where=text("left_on IS NOT NULL AND left_told IS DISTINCT FROM left_on"),
+    ),
 )
 
 assignment = Table(

@@ -84,11 +84,14 @@ class Access:
 
     roles: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
+    whole_tenant: bool = False  # a role counts only where it was granted for all of the tenant
 
     def admits(self, principal: Principal) -> bool:
         """Return whether the caller may use the RPC at all; what they may do with which row is the service's policy."""
         if principal.kind == "service":
             return principal.name in self.services
+        if self.whole_tenant:
+            return any(grant.role in self.roles and grant.scope_kind == "tenant" for grant in principal.roles)
         return any(principal.has(role) for role in self.roles)
 
 

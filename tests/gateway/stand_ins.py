@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from protos.engine.v1 import engine_pb2, engine_pb2_grpc
 from protos.people.v1 import people_pb2, people_pb2_grpc
+from protos.reviews.v1 import cycles_pb2
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 from tests.waiting import until
@@ -44,14 +45,27 @@ class People(people_pb2_grpc.PeopleServiceServicer):
 
 
 class Engine(engine_pb2_grpc.EngineServiceServicer):
-    """Does as it is told, then answers."""
+    """Does as it is told, then answers; holds up every cycle that it is asked about."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = answer
+        self.running: list[str] = []  # cycles that it knows of itself
+        self.more_run = False
 
     async def RestartWorkflow(self, request: Any, context: Any) -> engine_pb2.RestartWorkflowResponse:
         await self.behaviour(context)
         return engine_pb2.RestartWorkflowResponse()
+
+    async def ListStalled(self, request: Any, context: Any) -> engine_pb2.ListStalledResponse:
+        await self.behaviour(context)
+        named = [each.cycle_id for each in request.cycles]
+        unnamed = not named and not request.only_named
+        rows = [
+            cycles_pb2.StalledRow(kind="cycle", cause="WORKFLOW_MISSING", cycle_id=cycle_id)
+            for cycle_id in (self.running if unnamed else named[:500])
+        ]
+        process = cycles_pb2.StalledRow(kind="process", cause="NO_WORKER", detail="worker")
+        return engine_pb2.ListStalledResponse(rows=[*rows, process], more_cycles=unnamed and self.more_run)
 
 
 @dataclass

@@ -251,3 +251,15 @@ async def test_a_role_that_is_revoked_through_the_api_ends_there_too(office: Off
         return not await sees_roles()
 
     await until(sees_none, 10, "the role was gone")
+
+
+async def test_how_far_logs_are_followed_is_refused_to_who_looks_after_a_department(office: Office) -> None:
+    listed = (await office.gateway.client.get(EMPLOYEES, headers=office.people["ADMIN"])).json()["items"]
+    seller = next(each for each in listed if each["code"] == "S1")
+    scope = {"scope_kind": "department", "scope_id": seller["department_id"]}
+    granted = await office.post("/v1/roles", {"employee_id": seller["id"], "role": "operator", **scope})
+    assert granted.is_success, granted.text
+    refused = await office.gateway.client.get("/v1/ops/lag", headers=office.people["S1"])
+    is_problem(refused, 403, "NOT_ALLOWED")
+    told = await office.gateway.client.get("/v1/ops/lag", headers=office.people["ADMIN"])
+    assert (told.status_code, told.json()["silent"]) == (200, ["engine"])

@@ -9,13 +9,14 @@ from email.message import EmailMessage
 from typing import Any
 from uuid import UUID, uuid4
 
+import aiosmtplib
 import grpc
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import text
 
 from services.notify.domain.model import News
-from services.notify.sender import Mailer, Sender, SmtpMailer
+from services.notify.sender import MAX_ATTEMPTS, Mailer, Sender, SmtpMailer
 from services.notify.settings import NotifySettings
 from services.notify.store import NotifyWork
 from services.notify.store.deliveries import Outbox
@@ -184,7 +185,48 @@ async def test_nothing_is_given_up_while_people_cannot_be_reached(
     async with database.transaction(tenant_id) as connection:
         await connection.execute(text("UPDATE delivery SET attempts = 99"))
     await sender(database, mailer, KnownPeople(reachable=False)).send_due()
-    assert await states(database, tenant_id) == [("pending", 100, "PEOPLE_UNAVAILABLE")]
+    assert await states(database, tenant_id) == [("pending", 99, "PEOPLE_UNAVAILABLE")]
+    assert await told(database, tenant_id) == []
+
+
+async def test_tries_are_counted_from_when_people_can_say_where_to(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    await ask(database, tenant_id, uuid4(), uuid4())
+    postbox.rcpt_reply = "450 greylisted"
+    for people in (*[KnownPeople(reachable=False)] * (MAX_ATTEMPTS + 1), KnownPeople()):
+        await sender(database, mailer, people).send_due()
+        async with database.transaction(tenant_id) as connection:
+            await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp()"))
+    assert await states(database, tenant_id) == [("pending", 1, "SMTPRecipientsRefused")]
+    assert await told(database, tenant_id) == [("delivery_failed", "SMTPRecipientsRefused")]
+
+
+class SideBySide:
+    """Ends every two e-mails to one address at the same moment: refuses one for good, takes the other."""
+
+    def __init__(self, me: UUID) -> None:
+        self._me, self._both = me, asyncio.Barrier(2)
+
+    async def send(self, address: str, title: str, body: str) -> None:
+        if address.startswith(str(self._me)) and not await self._both.wait():
+            raise aiosmtplib.SMTPDataError(554, "no")
+
+
+async def test_of_two_messages_that_end_side_by_side_the_one_that_arrived_is_told_last(
+    database: Database, tenant_id: UUID
+) -> None:
+    me, tasks = uuid4(), [uuid4() for _ in range(12)]
+    sending = sender(database, SideBySide(me))
+    for task in tasks:
+        for _ in range(2):
+            await ask(database, tenant_id, me, task)
+        async with asyncio.timeout(20):
+            await sending.send_due()
+    async with database.transaction(tenant_id) as connection:
+        events = (await connection.execute(text("SELECT kind, payload FROM event ORDER BY xid, id"))).all()
+    last = {each.payload["task_ids"][0]: each.kind for each in events}
+    assert set(last.values()) <= {"notify.delivery_made"}, "each task was asked for by a message that arrived"
 
 
 async def test_an_address_that_is_none_fails_alone(
@@ -229,6 +271,22 @@ async def test_a_failure_is_told_once_and_so_is_the_message_that_arrives_after_i
     kinds = [kind for kind, _ in await told(database, tenant_id)]
     assert kinds[0] == "delivery_failed"
     assert set(kinds[1:]) == {"delivery_made"}
+
+
+async def test_who_wants_no_email_any_more_is_not_said_to_have_been_missed(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me = uuid4()
+    await ask(database, tenant_id, me, uuid4())
+    postbox.rcpt_reply = "450 greylisted"
+    await sender(database, mailer).send_due()
+    async with database.transaction(tenant_id) as connection:
+        refuse = "INSERT INTO preference (tenant_id, employee_id, language, email) VALUES (:tenant, :me, '', false)"
+        await connection.execute(text(refuse), {"tenant": tenant_id, "me": me})
+        await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp()"))
+    await sender(database, mailer).send_due()
+    assert await states(database, tenant_id) == [("void", 2, "")]
+    assert [kind for kind, _ in await told(database, tenant_id)] == ["delivery_failed", "delivery_made"]
 
 
 async def test_a_message_that_arrives_at_once_is_no_news(

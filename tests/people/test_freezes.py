@@ -162,7 +162,7 @@ async def test_a_freeze_never_changes(database: Database) -> None:
         assert await freeze_population(work, everyone) == 2
     async with database.transaction(tenant_id) as connection:
         work = work_of(connection, tenant_id)
-        await work.employees.set_employment(people[1], None, LEFT)
+        await work.employees.set_employment(people[1], None, LEFT, NOW.date())
         assert await freeze_population(work, everyone) == 2
         other = FreezePopulation(everyone.freeze_id, Population(employee_ids=(people[0],)), NOW, ())
         with pytest.raises(FreezeDiffers):

@@ -45,7 +45,9 @@ from services.reviews.usecases.appeal_commands import (
 )
 from services.reviews.usecases.appeal_reading import GetAppeal, PageAppeals, get_appeal, list_appeals
 from services.reviews.usecases.follow_scoring import ResultAmended, follow_amendment
+from services.reviews.usecases.list_stalled import StallFilter, list_stalled
 from services.reviews.usecases.outcome_ports import AppealView
+from services.reviews.usecases.view_cycle import PageParticipants, get_participant, list_participants
 from services.runtime.clock import new_id
 from services.runtime.database import Database
 from services.runtime.identity import Principal
@@ -184,6 +186,27 @@ async def test_filing_gives_the_owner_a_task_and_disputes_the_result(case: Case)
     for version in (1, 2):
         with pytest.raises(AppealExists):
             await case.file(result_version=version)
+
+
+@pytest.mark.parametrize("answer", ["none", "given", "expired"])
+async def test_managers_see_the_participant_as_if_nothing_were_disputed(case: Case, answer: str) -> None:
+    if answer == "given":
+        await case.acknowledge(opinion=Opinion.DISAGREE)
+    if answer == "expired":
+        await case.seed.rows("UPDATE task SET state = 'expired' WHERE id = :id RETURNING id", id=case.task)
+    task_id = (await case.file()).appeal.task_id
+    operator = case.seed.person(new_id(), "operator")
+    undisputed = {"none": "released", "given": "acknowledged", "expired": "no_answer"}[answer]
+    for who, state in ((case.manager, undisputed), (case.employee, "disputed"), (operator, "disputed")):
+        seen = await case.seed.do(who, get_participant, case.participant)
+        assert seen.participant.state == state
+        for wanted in ("disputed", undisputed):
+            page = PageParticipants(case.seed.cycle_id, wanted, None, None, 10)
+            assert len(await case.seed.do(who, list_participants, page)) == (wanted == state)
+    stalled = StallFilter(include_waiting=True)
+    told = {row.task_id for row in (await case.seed.do(case.manager, list_stalled, stalled)).rows}
+    assert task_id not in told
+    assert task_id in {row.task_id for row in (await case.seed.do(operator, list_stalled, stalled)).rows}
 
 
 @pytest.mark.parametrize("conflict", ["manager", "rater", "employee"])

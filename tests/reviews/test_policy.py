@@ -114,9 +114,9 @@ def test_nobody_judges_themselves_whatever_their_roles_and_mandates(actor: Princ
 @given(row=rows)
 def test_operators_see_state_and_never_content(row: Facts) -> None:
     operator = person(UUID(int=0xF0), "operator")
-    assert can(operator, "task.see", row)
-    assert can(operator, "participant.see", row)
-    for action in set(RULES) - {"task.see", "participant.see"}:
+    states = {"task.see", "participant.see", "dispute.see"}
+    assert all(can(operator, action, row) for action in states)
+    for action in set(RULES) - states:
         assert not can(operator, action, row)
 
 
@@ -133,6 +133,25 @@ def test_peers_answers_are_read_by_their_author_and_the_auditor_alone(row: Facts
         for roles in (("hr_admin",), ("hr_partner",), ("operator",), ("manager",)):
             for employee in (UUID(int=0xF0), *PEOPLE):
                 assert can(person(employee, *roles), "task.read", row) == (employee == row.assignee_id)
+
+
+@given(row=rows)
+def test_no_role_tells_people_who_rates_them_as_a_peer_or_what_they_say(row: Facts) -> None:
+    if row.kind != TaskKind.PEER_REVIEW or row.subject_id is None or row.subject_id == row.assignee_id:
+        return
+    for role in ROLES:
+        assert not {"task.see", "task.read", "task.administer"} & {
+            action for action in RULES if can(person(row.subject_id, role), action, row)
+        }, role
+
+
+@given(row=rows)
+def test_managers_do_not_learn_that_their_report_appeals(row: Facts) -> None:
+    for manager in set(row.manager_chain) - {row.assignee_id, row.subject_id}:
+        assert can(person(manager, "manager"), "participant.see", row)
+        assert not can(person(manager, "manager"), "dispute.see", row)
+        if row.kind == TaskKind.APPEAL:
+            assert not can(person(manager, "manager"), "task.see", row)
 
 
 def test_what_is_confidential_is_hidden_from_the_administrator_it_is_about() -> None:

@@ -1,6 +1,7 @@
 """Tasks and outcomes over real gRPC: what a person does in order, and how nonsense is answered."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from protos.people.v1 import people_pb2_grpc
 from protos.reviews.v1 import outcomes_pb2, outcomes_pb2_grpc, tasks_pb2, tasks_pb2_grpc
@@ -120,6 +123,38 @@ async def test_from_the_list_over_a_draft_to_a_submission_and_back(
     assert reason_of(nameless.value) == "REQUEST_ID_REQUIRED"
     recall = tasks_pb2.RecallTaskRequest(request_id="recall", task_id=task.id)
     assert (await me.tasks.RecallTask(recall, **me.call)).task.state == tasks_pb2.TASK_STATE_RECALLED
+
+
+async def test_the_lines_of_a_task_name_its_tenant_cycle_stage_and_task(
+    channel: grpc.aio.Channel, keys: Keyring, database: Database
+) -> None:
+    seed = await Seed(database).cycle()
+    stage = await seed.stage()
+    participant, employee = await seed.participant()
+    task = await seed.task(stage, employee, participant_id=participant, subject_id=employee)
+    me = Caller(channel, keys, seed.person(employee))
+    sent: dict[str, Any] = {"task_id": str(task), "stage_id": str(stage)}
+    asked: list[tuple[Any, Message, str]] = [
+        (me.tasks.GetTask, tasks_pb2.GetTaskRequest(task_id=str(task)), "OK"),
+        (me.tasks.SubmitTask, tasks_pb2.SubmitTaskRequest(request_id="bad", version=-1, **sent), "INVALID_ARGUMENT"),
+        (me.tasks.SubmitTask, tasks_pb2.SubmitTaskRequest(request_id="old", version=9, **sent), "ABORTED"),
+        (
+            me.tasks.SubmitTask,
+            tasks_pb2.SubmitTaskRequest(request_id="good", answers=[answer("conduct/teamwork", "4")], **sent),
+            "OK",
+        ),
+        (me.tasks.RecallTask, tasks_pb2.RecallTaskRequest(request_id="back", task_id=str(task)), "OK"),
+    ]
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        for call, request, _ in asked:
+            with suppress(grpc.aio.AioRpcError):
+                await call(request, **me.call)
+    told = [line for line in lines if line["event"] == "rpc"]
+    assert [line["code"] for line in told] == [code for *_, code in asked]
+    for line in told:
+        named = (line["tenant"], line["cycle"], line["task"])
+        assert named == (str(seed.tenant_id), str(seed.cycle_id), str(task)), line
+    assert [line["stage"] for line in told if "Submit" in line["method"]] == [str(stage)] * 3
 
 
 async def test_pages_go_on_by_their_token(channel: grpc.aio.Channel, keys: Keyring, database: Database) -> None:

@@ -1,12 +1,15 @@
 """Every RPC × every role and process: the real servers refuse exactly whom the tables do not admit."""
 
+from uuid import UUID
+
 import grpc
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
 from protos.engine.v1 import engine_pb2
-from services.runtime.errors import reason_of
-from services.runtime.identity import Principal
+from protos.eventlog.v1 import eventlog_pb2
+from services.runtime.errors import DeniedError, reason_of
+from services.runtime.identity import Gate, Grant, Principal
 from tests.identity import Keyring
 from tests.security.conftest import NAMED, SERVICES, World, methods_of
 from workflows.health import RPC_ACCESS as ENGINE_ACCESS
@@ -15,6 +18,7 @@ ROLES = (
     *("employee", "manager", "hr_partner", "hr_admin", "appeal_owner", "facilitator", "auditor", "operator"),
     "installation_admin",
 )
+NIL = UUID(int=0)
 CALLERS = (*ROLES, *(f"service:{name}" for name in NAMED))
 
 # Written by hand: what no person may ever call, and what the administrator of the installation may call.
@@ -70,6 +74,27 @@ async def test_callers_are_refused_exactly_where_the_table_does_not_admit_them(w
             if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAUTHENTICATED):
                 wrong.append(f"{caller} {method.name}: {code.name}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("scope", [("department", str(NIL)), ("group", str(NIL))], ids=lambda scope: scope[0])
+async def test_what_the_whole_tenant_shares_is_closed_to_roles_over_a_part_of_it(
+    world: World, scope: tuple[str, str]
+) -> None:
+    gate = Gate(world.keyring.verifier(), ENGINE_ACCESS)
+    followed = eventlog_pb2.DESCRIPTOR.services_by_name["EventLogService"].methods_by_name["ListFollowed"]
+    for role in ("operator", "hr_admin", "auditor"):
+        partly = Principal(world.tenant_id, "user", "user", world.employee_id, (Grant(role, *scope),))
+        for method, row in ENGINE_ACCESS.items():
+            with pytest.raises(DeniedError):
+                gate.enter(method, dict(world.keyring.as_user(partly)))
+            if role in row.roles:
+                gate.enter(method, dict(world.metadata(role)))
+        for service in SERVICES:
+            request = eventlog_pb2.ListFollowedRequest()
+            error = await world.call(service, followed, request, world.keyring.as_user(partly))
+            assert error is not None, f"{service} tells {role} of {scope[0]}"
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert await world.call(service, followed, request, world.metadata(role)) is None
 
 
 async def test_what_only_processes_may_call_is_closed_to_people(world: World) -> None:

@@ -1,12 +1,22 @@
 """Who hands in answers wakes the workflow only where something came of it; it never sleeps past an instant."""
 
+import asyncio
+import time
+from pathlib import Path
+
 import grpc
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from protos.eventlog.v1 import eventlog_pb2_grpc
+from services.runtime.serve import open_channel
+from tests.identity import Keyring
 from tests.waiting import until
 from tests.workflows.test_bridge import INTERVAL, Cycles, running
-from workflows.hints import FINISHED, HINTED, Hints
+from workflows.bridge import Follower
+from workflows.calls import Caller
+from workflows.hints import AT_ONCE, FINISHED, HINTED, Hints
+from workflows.probe import free_port
 from workflows.prospects import JITTER, Prospects
 from workflows.throttle import Cycle, Throttle
 
@@ -22,11 +32,14 @@ class Rows:
         self.due = False
         self.next_at: float | None = 3 * DAY
         self.away = False
+        self.slow = False
         self.prospects = Prospects(self.peek, lambda: self.now)
 
     async def peek(self, cycle: Cycle) -> tuple[bool, float | None]:
         if self.away:
             raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+        if self.slow:
+            await asyncio.Event().wait()
         return self.due, None if self.next_at is None else self.next_at - self.now
 
     async def wakes(self) -> bool:
@@ -74,21 +87,83 @@ async def test_what_cannot_be_asked_or_has_no_instant_is_woken() -> None:
     assert [await rows.wakes(), await rows.wakes()] == [True, True]
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 10), st.booleans()), max_size=40))
-async def test_it_never_sleeps_past_an_instant(steps: list[tuple[float, float, bool]]) -> None:
-    """Against a workflow that looks when it is woken, and when the instant comes that it saw last."""
+@example(
+    steps=[(0.0, 3.0, 0.0, True, False, False), (0.0, 9.0, 0.0, True, True, False), (0.0, 5.0, 0.0, True, False, False)]
+)
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 5), st.floats(0.1, 10), st.floats(-1.5 * JITTER, JITTER), *[st.booleans()] * 3),
+        max_size=40,
+    )
+)
+async def test_it_never_sleeps_past_an_instant(
+    steps: list[tuple[float, float, float, bool, bool, bool]],
+) -> None:
+    """Against a workflow that looks when it is woken, when the instant comes that it saw last, and once in a while."""
     rows = Rows()
-    sleeps_until = 0.0
-    for passed, ahead, by_hand in steps:
+    rows.next_at = sleeps_until = 10.0
+    for passed, ahead, creep, far, looks, by_hand in steps:
         rows.now += passed
         if rows.now >= sleeps_until:
-            sleeps_until = rows.next_at if rows.next_at is not None and rows.next_at > rows.now else rows.now
-        rows.next_at = rows.now + ahead  # this work, or a command, moved what comes next
+            sleeps_until = rows.next_at if rows.next_at > rows.now else rows.now
+        # This work, or a command, moved what comes next.
+        rows.next_at = rows.now + ahead if far else max(rows.next_at + creep, rows.now)
+        if looks:  # between the change and the peek
+            sleeps_until = rows.next_at
         if by_hand:
             rows.prospects.forget(CYCLE)
         if by_hand or await rows.wakes():
             sleeps_until = rows.next_at
-        assert sleeps_until <= rows.next_at + JITTER
+        # One jitter of what it was woken for, one of what it saw since.
+        assert sleeps_until <= rows.next_at + 2 * JITTER + 1e-6
+
+
+async def test_what_creeps_nearer_wakes_it_in_time() -> None:
+    rows = Rows()
+    await rows.wakes()
+    rows.next_at = 3 * DAY - 0.4
+    assert not await rows.wakes()
+    rows.next_at = 3 * DAY - 0.8
+    assert await rows.wakes(), "by more than the jitter before the instant that it was woken for"
+
+
+async def test_what_is_not_answered_soon_is_woken_and_holds_back_nobody() -> None:
+    rows, cycles, other = Rows(), Cycles(), ("tenant", "other")
+    await rows.wakes()
+    rows.slow = True
+    hints = Hints(cycles, Throttle(INTERVAL, time.monotonic), rows.prospects)  # type: ignore[arg-type]
+    async with running(hints.run):
+        many = [("tenant", str(number)) for number in range(3 * AT_ONCE)]
+        for cycle in (CYCLE, *many):
+            hints.note(cycle, certain=False)
+        await until(lambda: hints.throttle.seconds_to_next() is None)
+        hints.note(other)
+        await until(lambda: bool(cycles.hinted))
+        assert cycles.hinted[0] == other
+        await until(lambda: set(cycles.hinted) == {CYCLE, other, *many})
+
+
+async def test_nothing_is_known_of_sleeps_after_a_log_could_not_be_read(tmp_path: Path) -> None:
+    rows = Rows()
+    await rows.wakes()
+    hints = Hints(Cycles(), Throttle(INTERVAL, time.monotonic), rows.prospects)  # type: ignore[arg-type]
+    channel = open_channel(f"127.0.0.1:{free_port()}")
+    log = eventlog_pb2_grpc.EventLogServiceStub(channel)
+    follower = Follower("reviews", log, Caller(Keyring(tmp_path).signer("bridge")), hints)
+    async with running(lambda: follower.run(lambda _: asyncio.sleep(0))):
+        await until(rows.wakes)
+    await channel.close()
+
+
+async def test_what_is_forgotten_while_it_is_asked_about_is_woken() -> None:
+    rows = Rows()
+
+    async def outage(cycle: Cycle) -> tuple[bool, float | None]:
+        prospects.forget_all()
+        return await rows.peek(cycle)
+
+    prospects = Prospects(outage, lambda: rows.now)
+    assert [await prospects.have_changed(CYCLE), await prospects.have_changed(CYCLE)] == [True, True]
 
 
 async def test_submissions_are_asked_about_and_commands_are_not() -> None:

@@ -21,7 +21,7 @@ from tests.waiting import until
 from tests.workflows.conftest import Engine
 from tests.workflows.doorway import doorway
 from workflows import messages
-from workflows.health import CycleNotLiveError, EngineServicer
+from workflows.health import MOST_CYCLES, CycleNotLiveError, EngineServicer
 from workflows.messages import CycleRef, Step
 from workflows.policies import options
 from workflows.throttle import Cycle
@@ -86,9 +86,11 @@ class Operator:
     async def stalled(self, *, named: bool = True) -> list[cycles_pb2.StalledRow]:
         cycle = cycles_pb2.CycleUnderWay(cycle_id=self.engine.cycle_id, trace_id=TRACE)
         cycle.launch_time.FromDatetime(utc_now() - timedelta(hours=1))
+        return list((await self.ask(pb.ListStalledRequest(cycles=[cycle] if named else []))).rows)
+
+    async def ask(self, request: pb.ListStalledRequest) -> pb.ListStalledResponse:
         identity._principal.set(self.principal)
-        reply = await self.servicer.ListStalled(pb.ListStalledRequest(cycles=[cycle] if named else []), None)
-        return list(reply.rows)
+        return await self.servicer.ListStalled(request, None)
 
     async def causes(self) -> set[str]:
         return {row.cause for row in await self.stalled() if row.kind == "cycle"}
@@ -162,6 +164,11 @@ async def test_a_retried_activity_and_no_worker_are_named_alone_and_together(eng
         assert row.next.at.seconds <= row.due_at.seconds
         [unnamed] = [row for row in await operator.stalled(named=False) if row.kind == "cycle"]
         assert unnamed.cycle_id == engine.cycle_id, "the engine knows whom it runs when reviews cannot say"
+        nothing = await operator.ask(pb.ListStalledRequest(only_named=True))
+        assert [row.cause for row in nothing.rows if row.kind == "cycle"] == []
+        named = [cycles_pb2.CycleUnderWay(cycle_id=engine.cycle_id)]
+        assert not (await operator.ask(pb.ListStalledRequest(cycles=named))).more_cycles
+        assert (await operator.ask(pb.ListStalledRequest(cycles=named * (MOST_CYCLES + 1)))).more_cycles
     await operator.wait_for("ACTIVITY_RETRYING", "NO_WORKER")
     await engine.handle.terminate("as by accident")
     await operator.wait_for("WORKFLOW_MISSING")

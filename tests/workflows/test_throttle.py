@@ -67,7 +67,7 @@ class Account(RuleBasedStateMachine):
         waits = [
             max(0.0, self.taken_at.get(cycle, -INTERVAL) + INTERVAL - self.now)
             for cycle, events in self.open.items()
-            if events
+            if events and cycle not in self.under_way
         ]
         assert self.throttle.seconds_to_next() == min(waits, default=None)
 

@@ -388,18 +388,24 @@ class ListStalledRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CYCLES_FIELD_NUMBER: _builtins.int
+    ONLY_NAMED_FIELD_NUMBER: _builtins.int
+    only_named: _builtins.bool
+    """Whether only these are looked at, be it none; otherwise, when none is named, those of the tenant whose workflow
+    runs.
+    """
     @_builtins.property
     def cycles(self) -> _containers.RepeatedCompositeFieldContainer[_cycles_pb2.CycleUnderWay]:
-        """Cycles that should have a running workflow; at most 500. None: those of the tenant whose workflow runs."""
+        """Cycles that should have a running workflow; at most 500."""
 
     def __init__(
         self,
         *,
         cycles: _abc.Iterable[_cycles_pb2.CycleUnderWay] | None = ...,
+        only_named: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycles", b"cycles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycles", b"cycles", "only_named", b"only_named"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,6 +418,9 @@ class ListStalledResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    MORE_CYCLES_FIELD_NUMBER: _builtins.int
+    more_cycles: _builtins.bool
+    """Whether there are more cycles than were looked at."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_cycles_pb2.StalledRow]:
         """Rows by cycle, in the order asked for, then those of no cycle."""
@@ -420,10 +429,11 @@ class ListStalledResponse(_message.Message):
         self,
         *,
         rows: _abc.Iterable[_cycles_pb2.StalledRow] | None = ...,
+        more_cycles: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more_cycles", b"more_cycles", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

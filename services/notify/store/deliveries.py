@@ -25,6 +25,17 @@ SETTLE = text(
     " next_attempt_time = clock_timestamp() + CAST(:pause AS interval)"
     " WHERE tenant_id = :tenant_id AND id = :id AND state = 'sending'"
 )
+PUT_BACK = text(
+    "UPDATE delivery SET state = 'pending', attempts = attempts - 1, error = :error, update_time = clock_timestamp(),"
+    " next_attempt_time = clock_timestamp() + CAST(:pause AS interval)"
+    " WHERE tenant_id = :tenant_id AND id = :id AND state = 'sending'"
+)
+# What is told of two messages to one person depends on both. Taken before anything is written, so that transaction ids,
+# by which events are ordered, follow the order of the turns.
+TAKE_TURN = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('notify/' || recipient_id, 0)) FROM delivery"
+    " WHERE tenant_id = :tenant_id AND id = :id"
+)
 INTERRUPTED = text(
     "SELECT tenant_id, id FROM delivery"
     " WHERE state = 'sending' AND update_time < clock_timestamp() - CAST(:after AS interval) LIMIT :limit"
@@ -85,6 +96,15 @@ class Outbox:
         """Note what became of a delivery."""
         key = {"tenant_id": each.tenant_id, "id": each.id}
         await self._connection.execute(SETTLE, {**key, "state": state.value, "error": error[:200], "pause": pause})
+
+    async def put_back(self, each: Outgoing, error: str, pause: timedelta) -> None:
+        """Leave a delivery as it was before it was claimed, to be claimed again after the pause."""
+        key = {"tenant_id": each.tenant_id, "id": each.id}
+        await self._connection.execute(PUT_BACK, {**key, "error": error[:200], "pause": pause})
+
+    async def take_turn(self, tenant_id: UUID, delivery_id: UUID) -> None:
+        """Wait for whoever settles another delivery to the same person; needs a transaction of the tenant."""
+        await self._connection.execute(TAKE_TURN, {"tenant_id": tenant_id, "id": delivery_id})
 
     async def asked(self, each: Outgoing) -> list[Asked]:
         """The tasks that the message of a delivery asks for; needs a transaction of the tenant."""

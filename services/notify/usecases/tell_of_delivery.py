@@ -7,6 +7,7 @@ from uuid import UUID
 from services.notify.domain.model import Asked, DeliveryState, Outgoing
 
 LOST = frozenset({DeliveryState.FAILED, DeliveryState.UNKNOWN})
+ENDED_WELL = frozenset({DeliveryState.SENT, DeliveryState.VOID})
 MOST_TASKS = 1_000  # tasks in one event; a message that asks for more is told of in several
 
 
@@ -23,10 +24,13 @@ class Teller(Protocol):
 
 
 async def tell_of_delivery(work: Teller, outbox: Outbox, each: Outgoing, state: DeliveryState, error: str) -> None:
-    """A failure is told at its first try and at its end, a success only where something had failed before."""
+    """A failure is told at its first try and at its end, a success only where something had failed before.
+
+    What is not to be sent any more, because its recipient wants no e-mail, keeps nobody from knowing of a task either.
+    """
     if state in LOST or (state is DeliveryState.PENDING and each.attempts == 1):
         kind, tasks = "delivery_failed", [task for task in await outbox.asked(each) if not task.reached]
-    elif state is DeliveryState.SENT:
+    elif state in ENDED_WELL:
         kind, tasks = "delivery_made", [task for task in await outbox.asked(each) if task.missed]
     else:
         return

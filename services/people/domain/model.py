@@ -114,6 +114,16 @@ class Employee:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """Somebody's last day, their manager on it, and the version of the employee that tells of it."""
+
+    employee_id: UUID
+    left_on: date
+    manager_id: UUID | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
     """A span of days, both included, in which somebody is away."""
 

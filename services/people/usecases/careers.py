@@ -78,7 +78,7 @@ async def depart_employee(work: NeedsCareers, command: Depart) -> Employee:
         raise AlreadyDeparted("this employee has left")
     if employee.hired_on is not None and command.left_on < employee.hired_on:
         raise DatesOutOfOrder("the last day lies before the first", field="left_on")
-    version = await work.employees.set_employment(employee.id, employee.hired_on, command.left_on)
+    version = await work.employees.set_employment(employee.id, employee.hired_on, command.left_on, day)
     manager_id = employee.assignment.manager_id
     payload = {"employee_id": str(employee.id), "left_on": command.left_on.isoformat(), "manager_id": _text(manager_id)}
     await work.emit("people.employee_departed", "employee", employee.id, version, payload)
@@ -98,7 +98,7 @@ async def rehire_employee(work: NeedsCareers, command: Rehire) -> Employee:
     place = _moved(employee, command.hired_on, command.department_id, command.manager_id)
     await _check_place(work, employee, place)
     await work.employees.assign(employee.id, place)
-    version = await work.employees.set_employment(employee.id, command.hired_on, None)
+    version = await work.employees.set_employment(employee.id, command.hired_on, None, day)
     payload = {"employee_id": str(employee.id), "hired_on": command.hired_on.isoformat()}
     await work.emit("people.employee_rehired", "employee", employee.id, version, payload)
     detail = {"hired_on": command.hired_on.isoformat(), "former_left_on": employee.left_on.isoformat()}

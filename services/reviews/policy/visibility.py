@@ -153,24 +153,29 @@ HR = holder_of(*HR_ROLES) & ~(CONFIDENTIAL & SUBJECT)
 AUDITOR = holder_of("auditor")
 OPERATOR = holder_of("operator")
 PEERS = of_kind(TaskKind.PEER_REVIEW)
+APPEALS = of_kind(TaskKind.APPEAL)
+OWN_PEERS = SUBJECT & PEERS
+"""Who rates somebody as a peer, and what they say, is told to that person by no role that they hold (product.md §2)."""
 REVIEW = of_kind(TaskKind.SELF_REVIEW, TaskKind.MANAGER_REVIEW)
 
 RULES: Mapping[str, Condition] = {
-    # State: that somebody owes something. A manager may not learn who the peers are.
-    "task.see": ASSIGNEE | (LINE_MANAGER & ~PEERS) | HR | AUDITOR | OPERATOR,
+    # State: that somebody owes something. A manager may not learn who the peers are, nor that their judgement is
+    # disputed: who appeals against it has to go on working for them.
+    "task.see": ASSIGNEE | (LINE_MANAGER & ~PEERS & ~APPEALS) | ((HR | AUDITOR | OPERATOR) & ~OWN_PEERS),
     # Content: what was answered. Peers' answers are nobody's but their author's and the auditor's.
     "task.read": ASSIGNEE
     | ((LINE_MANAGER & ~SUBJECT) & REVIEW)
     | (HR & ~PEERS & ~SUBJECT)
-    | AUDITOR
+    | (AUDITOR & ~OWN_PEERS)
     | (SUBJECT & of_kind(TaskKind.SELF_REVIEW)),
     "task.edit": ASSIGNEE,
     "task.return": ((LINE_MANAGER & ~PEERS) | HR) & ~SUBJECT & ~ASSIGNEE,
-    "task.administer": HR,
+    "task.administer": HR & ~OWN_PEERS,
     # Actual values: who provides them, whom they are about, and their line; HR enters any but their own.
     "actual.see": ASSIGNEE | SUBJECT | LINE_MANAGER | HR | AUDITOR,
     "actual.administer": HR & ~SUBJECT,
     "participant.see": SUBJECT | LINE_MANAGER | HR | AUDITOR | OPERATOR,
+    "dispute.see": SUBJECT | HR | AUDITOR | OPERATOR,
     "appeal.see": ASSIGNEE | SUBJECT | HR | AUDITOR,
     "appeal.decide": ASSIGNEE & ~SUBJECT,
     "appeal.assign": HR & ~SUBJECT,

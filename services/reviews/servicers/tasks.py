@@ -1,6 +1,7 @@
 """TaskService without actual values: one statement an RPC."""
 
 from functools import partial
+from typing import Protocol, TypeVar
 
 from protos.reviews.v1 import tasks_pb2, tasks_pb2_grpc
 from services.reviews.convert import tasks as convert
@@ -17,6 +18,16 @@ from services.runtime.idempotency import Key
 from services.runtime.identity import current_principal
 
 
+class AboutTask(Protocol):
+    """A reply about one task."""
+
+    @property
+    def task(self) -> tasks_pb2.Task: ...
+
+
+Reply = TypeVar("Reply", bound=AboutTask)
+
+
 class TaskServicer(tasks_pb2_grpc.TaskServiceServicer):
     """What people owe, and what they submit."""
 
@@ -31,13 +42,15 @@ class TaskServicer(tasks_pb2_grpc.TaskServiceServicer):
         return await self._runner.query(context, request, task_reading.list_tasks, convert.list_tasks, reply)
 
     async def GetTask(self, request: tasks_pb2.GetTaskRequest, context: CallContext) -> tasks_pb2.GetTaskResponse:
-        return await self._runner.query(
-            context, request, task_reading.get_task, convert.get_task, convert.get_task_reply
+        return _noted(
+            await self._runner.query(context, request, task_reading.get_task, convert.get_task, convert.get_task_reply)
         )
 
     async def SaveTask(self, request: tasks_pb2.SaveTaskRequest, context: CallContext) -> tasks_pb2.SaveTaskResponse:
-        return await self._runner.command(
-            context, request, task_answers.save_task, convert.save_task, convert.save_task_reply
+        return _noted(
+            await self._runner.command(
+                context, request, task_answers.save_task, convert.save_task, convert.save_task_reply
+            )
         )
 
     async def SubmitTask(
@@ -53,34 +66,42 @@ class TaskServicer(tasks_pb2_grpc.TaskServiceServicer):
     async def RecallTask(
         self, request: tasks_pb2.RecallTaskRequest, context: CallContext
     ) -> tasks_pb2.RecallTaskResponse:
-        return await self._runner.command(
-            context, request, task_answers.recall_task, convert.recall_task, convert.recall_task_reply
+        return _noted(
+            await self._runner.command(
+                context, request, task_answers.recall_task, convert.recall_task, convert.recall_task_reply
+            )
         )
 
     async def ReturnTask(
         self, request: tasks_pb2.ReturnTaskRequest, context: CallContext
     ) -> tasks_pb2.ReturnTaskResponse:
-        return await self._runner.command(
-            context, request, task_commands.return_task, convert.return_task, convert.return_task_reply
+        return _noted(
+            await self._runner.command(
+                context, request, task_commands.return_task, convert.return_task, convert.return_task_reply
+            )
         )
 
     async def ReassignTask(
         self, request: tasks_pb2.ReassignTaskRequest, context: CallContext
     ) -> tasks_pb2.ReassignTaskResponse:
-        return await self._runner.command(
-            context,
-            request,
-            task_commands.reassign_task,
-            convert.reassign_task,
-            convert.reassign_task_reply,
-            prepare=self._assignees.prepare,
+        return _noted(
+            await self._runner.command(
+                context,
+                request,
+                task_commands.reassign_task,
+                convert.reassign_task,
+                convert.reassign_task_reply,
+                prepare=self._assignees.prepare,
+            )
         )
 
     async def ExtendTask(
         self, request: tasks_pb2.ExtendTaskRequest, context: CallContext
     ) -> tasks_pb2.ExtendTaskResponse:
-        return await self._runner.command(
-            context, request, task_commands.extend_task, convert.extend_task, convert.extend_task_reply
+        return _noted(
+            await self._runner.command(
+                context, request, task_commands.extend_task, convert.extend_task, convert.extend_task_reply
+            )
         )
 
     async def RemindTasks(
@@ -89,3 +110,9 @@ class TaskServicer(tasks_pb2_grpc.TaskServiceServicer):
         return await self._runner.command(
             context, request, task_commands.remind_tasks, convert.remind_tasks, convert.remind_tasks_reply
         )
+
+
+def _noted(reply: Reply) -> Reply:
+    """The reply; log lines and span carry the cycle of its task, which the request does not name."""
+    telemetry.concerns(cycle=reply.task.cycle_id)
+    return reply

@@ -1,17 +1,25 @@
 """Counts, history and participants of a cycle, for people to look at."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, and_, literal, null, select, text
+from sqlalchemy import ColumnElement, RowMapping, and_, case, exists, literal, null, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reviews.domain.model import Opinion, OrgSnapshot, Participant, ParticipantState
+from services.reviews.domain.model import (
+    Opinion,
+    OrgSnapshot,
+    Participant,
+    ParticipantState,
+    TaskKind,
+    TaskState,
+)
 from services.reviews.domain.overview import SeenParticipant, StageCounts, TimelineEntry
 from services.reviews.policy import Columns, where
-from services.reviews.tables import OWED, cycle, form, participant, template
+from services.reviews.tables import OWED, cycle, form, participant, task, template
 from services.runtime.identity import Principal
 
 COUNTS = text(
@@ -56,6 +64,21 @@ SEEN = (
 )
 
 
+UNANSWERED = exists(
+    select(1)
+    .select_from(task)
+    .where(task.c.tenant_id == participant.c.tenant_id, task.c.participant_id == participant.c.id)
+    .where(task.c.kind == TaskKind.ACKNOWLEDGEMENT, task.c.state == TaskState.EXPIRED)
+    .correlate(participant)
+)
+# The state that a withdrawn appeal would leave (domain.appeals.state_after).
+UNDISPUTED = case(
+    (participant.c.opinion.is_not(None), ParticipantState.ACKNOWLEDGED),
+    (UNANSWERED, ParticipantState.NO_ANSWER),
+    else_=ParticipantState.RELEASED,
+)
+
+
 class OverviewStore:
     """Reads only."""
 
@@ -86,7 +109,7 @@ class OverviewStore:
         """Those the caller may see, by id; `wanted`: state, department_id."""
         query = self._seen(actor).where(participant.c.cycle_id == cycle_id)
         if wanted.get("state"):
-            query = query.where(participant.c.state == wanted["state"])
+            query = query.where(_state_for(actor) == wanted["state"])
         if wanted.get("department_id"):
             query = query.where(participant.c.department_path.any(wanted["department_id"]))
         if after is not None:
@@ -101,12 +124,20 @@ class OverviewStore:
         return _seen(row) if row else None
 
     def _seen(self, actor: Principal) -> Any:
-        columns = select(participant, template.c.name.label("template_name")).select_from(SEEN)
-        return columns.where(participant.c.tenant_id == self._tenant_id, where(actor, "participant.see", VISIBLE))
+        columns = (template.c.name.label("template_name"), _state_for(actor).label("shown_state"))
+        found = select(participant, *columns).select_from(SEEN)
+        return found.where(participant.c.tenant_id == self._tenant_id, where(actor, "participant.see", VISIBLE))
+
+
+def _state_for(actor: Principal) -> ColumnElement[str]:
+    """The state as this reader may know it: that a result is disputed is not for everybody who sees the participant."""
+    known = or_(participant.c.state != ParticipantState.DISPUTED, where(actor, "dispute.see", VISIBLE))
+    return case((known, participant.c.state), else_=UNDISPUTED)
 
 
 def _seen(row: RowMapping) -> SeenParticipant:
-    return SeenParticipant(participant_of(row), row["template_name"] or "")
+    seen = replace(participant_of(row), state=ParticipantState(row["shown_state"]))
+    return SeenParticipant(seen, row["template_name"] or "")
 
 
 def participant_of(row: RowMapping) -> Participant:

@@ -11,6 +11,7 @@ import asyncpg
 from services.reviews.domain.errors import KeyReused
 from services.reviews.store.locks import stage_lock_key
 from services.reviews.usecases.submit_task import Entry, KeptReply, Verdict
+from services.runtime import telemetry
 from services.runtime.database import Database
 
 METHOD = "attune.reviews.v1.SubmitTaskRequest"
@@ -54,7 +55,7 @@ WITH gate AS MATERIALIZED (
         WHEN g.signature <> 'none' AND $14 = '' THEN 'SIGNATURE_REQUIRED'
         WHEN g.signature = 'typed' AND $14 <> 'typed' THEN 'SIGNATURE_REQUIRED'
         ELSE 'OK' END AS code,
-        t.form_id, t.submission_version, g.epoch, w.at, w.late,
+        t.form_id, t.cycle_id, t.submission_version, g.epoch, w.at, w.late,
         sha256(coalesce(f.content_hash, ''::bytea) || $13) AS signed_hash
     FROM gate g CROSS JOIN target t CROSS JOIN timing w
     LEFT JOIN form f ON f.tenant_id = $1 AND f.id = t.form_id
@@ -98,13 +99,13 @@ WITH gate AS MATERIALIZED (
         'late', v.late), $16
     FROM verdict v, target t, changed c
 )
-SELECT code, form_id, submission_version, at, late FROM verdict
+SELECT code, form_id, cycle_id, submission_version, at, late FROM verdict
 """
 KEPT = """
 SELECT request_hash, reply FROM idempotency WHERE tenant_id = $1 AND actor = $2 AND method = $3 AND request_id = $4
 """
 FORM_OF_TASK = """
-SELECT t.form_id FROM task t WHERE t.tenant_id = $1 AND t.id = $2 AND t.assignee_id = $3
+SELECT t.form_id, t.cycle_id FROM task t WHERE t.tenant_id = $1 AND t.id = $2 AND t.assignee_id = $3
 """
 FORM = "SELECT body FROM form WHERE tenant_id = $1 AND id = $2"
 
@@ -122,7 +123,7 @@ class SubmissionDesk:
         task's version, and was answered before it came to writing.
         """
         try:
-            return _verdict(await self._run(entry))
+            return _verdict(_noted(await self._run(entry)))
         except asyncpg.UniqueViolationError as taken:
             if taken.constraint_name != "pk_idempotency":
                 raise
@@ -159,11 +160,19 @@ class SubmissionDesk:
 
     async def form_of_task(self, entry: Entry) -> UUID | None:
         """The form of the caller's task, without any lock."""
-        return await self._driver.fetchval(FORM_OF_TASK, entry.tenant_id, entry.task_id, entry.acting_for)  # type: ignore[no-any-return]
+        row = _noted(await self._driver.fetchrow(FORM_OF_TASK, entry.tenant_id, entry.task_id, entry.acting_for))
+        return row["form_id"] if row else None
 
     async def form(self, tenant_id: UUID, form_id: UUID) -> dict[str, Any]:
         """The body of a form."""
         return await self._driver.fetchval(FORM, tenant_id, form_id)  # type: ignore[no-any-return]
+
+
+def _noted(row: asyncpg.Record | None) -> asyncpg.Record | None:
+    """The row; log lines and span carry its cycle, which a submission does not name."""
+    if row is not None:
+        telemetry.concerns(cycle=row["cycle_id"])
+    return row
 
 
 def _verdict(row: asyncpg.Record | None) -> Verdict | None:

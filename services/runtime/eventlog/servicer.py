@@ -65,7 +65,7 @@ def rpc_access(followers: frozenset[str]) -> Mapping[str, Access]:
         f"{SERVICE}/Read": Access(services=followers),
         f"{SERVICE}/Acknowledge": keeping,
         f"{SERVICE}/GetPosition": keeping,
-        f"{SERVICE}/ListFollowed": Access(frozenset({"operator", "hr_admin", "auditor"})),
+        f"{SERVICE}/ListFollowed": Access(frozenset({"operator", "hr_admin", "auditor"}), whole_tenant=True),
     }
 
 
