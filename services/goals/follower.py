@@ -1,15 +1,13 @@
 """Lets live goals follow moves that people announced for a later day."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from services.goals.store import GoalsWork
 from services.goals.store.standings import standings_due
 from services.goals.usecases.standing import Standing
-from services.runtime import telemetry
+from services.runtime.background import repeat
 from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin
-from services.runtime.errors import status_of
 from services.runtime.identity import Principal
 
 # A day begins first at UTC+14 and last at UTC-12; which zone a tenant lives in only people knows.
@@ -25,12 +23,7 @@ class Follower:
 
     async def run(self) -> None:
         """Follow for ever; an outage is waited out."""
-        while True:
-            try:
-                await self.follow(utc_now())
-            except Exception as error:
-                telemetry.log.warning("following moves failed", reason=status_of(error).reason, exc_info=error)
-            await asyncio.sleep(self._every)
+        await repeat(lambda: self.follow(utc_now()), named="following moves", every_seconds=self._every)
 
     async def follow(self, now: datetime) -> None:
         """Write anew where those stand whose day has begun somewhere; forget those whose day has begun everywhere."""

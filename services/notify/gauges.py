@@ -1,14 +1,12 @@
 """How much waits to be sent, and for how long, in all companies together; of several processes the greatest counts."""
 
-import asyncio
 import math
 
 from prometheus_client import Gauge
 from sqlalchemy import text
 
-from services.runtime import telemetry
+from services.runtime.background import repeat
 from services.runtime.database import Database
-from services.runtime.errors import status_of
 
 EVERY_SECONDS = 10.0
 WAITING = Gauge("attune_deliveries_waiting", "Messages that wait to be sent on an external channel")
@@ -29,14 +27,7 @@ class Gauges:
 
     async def run(self) -> None:
         """Count for ever; an outage of the database is waited out."""
-        while True:
-            try:
-                await self.count()
-            except Exception as error:
-                telemetry.log.warning("counting failed", reason=status_of(error).reason)
-                for gauge in (WAITING, AGE):
-                    gauge.set(math.nan)
-            await asyncio.sleep(self._every)
+        await repeat(self.count, named="counting", every_seconds=self._every, failed=_forget)
 
     async def count(self) -> None:
         """Count once."""
@@ -44,3 +35,8 @@ class Gauges:
             found = (await connection.execute(COUNT)).one()
         WAITING.set(found.waiting)
         AGE.set(float(found.seconds))
+
+
+def _forget() -> None:
+    for gauge in (WAITING, AGE):
+        gauge.set(math.nan)

@@ -17,9 +17,9 @@ from services.notify.settings import NotifySettings
 from services.notify.store.deliveries import Outbox
 from services.notify.usecases.ports import People
 from services.notify.usecases.tell_of_delivery import tell_of_delivery
+from services.runtime.background import repeat
 from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin, Work
-from services.runtime.errors import status_of
 from services.runtime.identity import Principal
 from services.runtime.telemetry import log
 
@@ -75,14 +75,7 @@ class Sender:
 
     async def run(self) -> None:
         """Send for ever."""
-        while True:
-            try:
-                sent = await self.send_due()
-            except Exception as error:
-                log.warning("sending failed", reason=status_of(error).reason)
-                sent = 0
-            if not sent:
-                await asyncio.sleep(self._poll)
+        await repeat(self.send_due, named="sending", every_seconds=self._poll, eager=True)
 
     async def send_due(self) -> int:
         """Send what is due, up to a batch a lane; return how many were claimed."""

@@ -1,6 +1,5 @@
 """What people does as time passes: forgets populations that nothing refers to, and tells who has left."""
 
-import asyncio
 from uuid import UUID
 
 from services.people.domain.model import Tenant
@@ -9,9 +8,8 @@ from services.people.store.freezes import tenants_with_expired
 from services.people.store.tenants import TenantStore
 from services.people.usecases.departures import tell_of_departures
 from services.people.usecases.freezes import forget_expired
-from services.runtime import telemetry
+from services.runtime.background import repeat
 from services.runtime.database import Database, Origin
-from services.runtime.errors import status_of
 from services.runtime.identity import Principal
 
 NO_TENANT = UUID(int=0)
@@ -27,13 +25,11 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep for ever; an outage of the database is waited out."""
-        while True:
-            try:
-                await self.sweep()
-                await self.tell_of_departures()
-            except Exception as error:
-                telemetry.log.warning("sweeping failed", reason=status_of(error).reason, exc_info=error)
-            await asyncio.sleep(self._every)
+        await repeat(self._round, named="sweeping", every_seconds=self._every)
+
+    async def _round(self) -> None:
+        await self.sweep()
+        await self.tell_of_departures()
 
     async def sweep(self) -> int:
         """Forget what has expired, a population a transaction; return how many."""

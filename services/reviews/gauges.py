@@ -4,16 +4,14 @@ Every process counts the same rows, so of several the greatest value is taken, n
 there may be thousands, and a metric is kept for each value of a label.
 """
 
-import asyncio
 import math
 
 from prometheus_client import Gauge, Histogram
 from sqlalchemy import text
 
 from services.reviews.tables import OWED
-from services.runtime import telemetry
+from services.runtime.background import repeat
 from services.runtime.database import Database
-from services.runtime.errors import status_of
 
 EVERY_SECONDS = 10.0
 TASKS_OPEN = Gauge("attune_tasks_open", "Tasks that somebody owes", ["kind"])
@@ -62,13 +60,7 @@ class Gauges:
 
     async def run(self) -> None:
         """Count for ever; an outage of the database is waited out."""
-        while True:
-            try:
-                await self.count()
-            except Exception as error:
-                telemetry.log.warning("counting failed", reason=status_of(error).reason)
-                _forget()
-            await asyncio.sleep(self._every)
+        await repeat(self.count, named="counting", every_seconds=self._every, failed=_forget)
 
     async def count(self) -> None:
         """Count once."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from services.runtime import telemetry
+from services.runtime.background import repeat
 from services.runtime.database import Database, Origin
 from services.runtime.errors import status_of
 from services.runtime.identity import Principal
@@ -33,14 +34,7 @@ class Corrector:
 
     async def run(self) -> None:
         """Work for ever."""
-        while True:
-            try:
-                worked = await self.round()
-            except Exception as error:
-                telemetry.log.warning("correcting failed", reason=status_of(error).reason)
-                worked = 0
-            if not worked:
-                await asyncio.sleep(self._poll)
+        await repeat(self.round, named="correcting", every_seconds=self._poll, eager=True)
 
     async def round(self) -> int:
         """Work off what is due now; answers how many were dealt with."""

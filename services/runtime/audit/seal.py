@@ -1,6 +1,5 @@
 """The seal of the audit trail: a gap-free sequence and a chain of hashes per tenant, made behind the writers."""
 
-import asyncio
 import hashlib
 import json
 import time
@@ -14,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime import telemetry
-from services.runtime.errors import status_of
+from services.runtime.background import repeat
 
 BATCH = 1_000
 GENESIS = bytes(32)
@@ -94,12 +93,7 @@ class Sealer:
 
     async def run(self) -> None:
         """Seal for ever; an outage of the database is waited out."""
-        while True:
-            try:
-                await self.seal_all()
-            except Exception as error:
-                telemetry.log.warning("sealing failed", reason=status_of(error).reason, exc_info=error)
-            await asyncio.sleep(self._every)
+        await repeat(self.seal_all, named="sealing", every_seconds=self._every)
 
     async def seal_all(self) -> int:
         """Seal all entries that no running transaction can precede any more; return how many."""

@@ -1,0 +1,41 @@
+"""Work behind the requests of a process: repeated for ever, an outage waited out and told once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from services.runtime import telemetry
+from services.runtime.errors import status_of
+
+
+def _nothing() -> None:
+    """What is done about a failure where nothing has to be."""
+
+
+async def repeat(
+    work: Callable[[], Awaitable[object]],
+    *,
+    named: str,
+    every_seconds: float,
+    eager: bool = False,
+    failed: Callable[[], None] = _nothing,
+) -> None:
+    """Do a piece of work, pause, and do it again; eager work pauses only when it answers that there was nothing to do.
+
+    Whatever it raises ends that one piece and no more. It is logged when it begins and when its reason changes: an
+    outage of an hour is one line, not one each time. `failed` is called after every failure.
+    """
+    told = ""
+    while True:
+        done: object = None
+        try:
+            done = await work()
+            told = ""
+        except Exception as error:  # the boundary of background work, as the interceptor is that of requests
+            status = status_of(error)
+            failed()
+            if status.reason != told:
+                cause = error if status.unexpected else None
+                telemetry.log.warning(f"{named} failed", reason=status.reason, exc_info=cause)
+            told = status.reason
+        if not (eager and done):
+            await asyncio.sleep(every_seconds)

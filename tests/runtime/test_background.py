@@ -1,0 +1,68 @@
+"""Background work goes on whatever happens to one piece of it, and an outage is told once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.runtime.background import repeat
+from services.runtime.errors import RefusedError
+from tests.waiting import until
+
+
+class Away(RefusedError):
+    """What it needs does not answer."""
+
+    reason = "AWAY"
+    category = "unavailable"
+
+
+class Work:
+    """Answers or raises what it is told, piece by piece; then has nothing more to do."""
+
+    def __init__(self, *pieces: object) -> None:
+        self.pieces = list(pieces)
+        self.done = 0
+        self.failures = 0
+
+    async def __call__(self) -> object:
+        self.done += 1
+        piece = self.pieces.pop(0) if self.pieces else 0
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def note_failure(self) -> None:
+        self.failures += 1
+
+
+async def repeated(work: Callable[[], Awaitable[object]], times: Callable[[], bool], **given: Any) -> list[Any]:
+    """Repeat until the condition holds; what was logged."""
+    with capture_logs() as told:
+        running = asyncio.ensure_future(repeat(work, named="counting", **given))
+        await until(times)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    return [(each["event"], each["reason"]) for each in told]
+
+
+async def test_what_one_piece_raises_ends_nothing_and_an_outage_is_told_once() -> None:
+    work = Work(Away("no"), Away("no"), Away("no"), 1, Away("no"), ValueError("a defect"))
+    told = await repeated(work, lambda: work.done > 6, every_seconds=0.001, failed=work.note_failure)
+    assert told == [("counting failed", "AWAY"), ("counting failed", "AWAY"), ("counting failed", "INTERNAL")]
+    assert work.failures == 5
+
+
+async def test_eager_work_pauses_only_when_there_is_nothing_to_do() -> None:
+    work = Work(3, 2, 1, 0, 1)
+    assert await repeated(work, lambda: work.done == 4, every_seconds=60, eager=True) == []
+    assert work.pieces == [1], "it waits"
+
+
+async def test_other_work_pauses_however_much_was_done() -> None:
+    work = Work(3, 2, 1)
+    assert await repeated(work, lambda: work.done == 1, every_seconds=60) == []
+    assert work.pieces == [2, 1]
