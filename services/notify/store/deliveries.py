@@ -37,6 +37,10 @@ GIVE_UP = text(
     " RETURNING d.id, d.tenant_id, d.recipient_id, d.attempts, m.kind, m.parameters, '' AS language, true AS wanted"
 )
 HOLD = text("INSERT INTO send_hold (reason) VALUES (:reason) ON CONFLICT DO NOTHING")
+HOLD_ANEW = text(
+    "INSERT INTO send_hold (reason) VALUES (:reason)"
+    " ON CONFLICT (single) DO UPDATE SET reason = excluded.reason, create_time = excluded.create_time"
+)
 HELD = text(
     "SELECT reason, create_time, (SELECT count(*) FROM delivery WHERE state = 'pending') AS queued,"
     " (SELECT count(*) FROM delivery WHERE state = 'pending' AND update_time < send_hold.create_time) AS queued_before"
@@ -105,6 +109,10 @@ class Outbox:
     async def hold(self, reason: str) -> None:
         """Send nothing from now on; a hold that stands already stays as it is."""
         await self._connection.execute(HOLD, {"reason": reason})
+
+    async def hold_anew(self, reason: str) -> None:
+        """Send nothing from now on; what is queued now counts as from before, whatever was held until now."""
+        await self._connection.execute(HOLD_ANEW, {"reason": reason})
 
     async def held(self) -> Hold | None:
         """Return why nothing is sent and what waits; None when sending goes on."""
