@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 from temporalio.client import Client
@@ -15,10 +16,14 @@ from deploy.operations.engine import end_all, make_ready, polled_seconds_ago
 from deploy.operations.reach import Installation, Refused
 from services.notify.domain.model import Hold
 from services.notify.store.deliveries import Outbox
+from services.notify.usecases.tell_of_delivery import tell_of_discarded
 from services.runtime.audit import replace_beyond, tenants_beyond
+from services.runtime.database import Origin, Work
 from services.runtime.eventlog import bump_epoch, furthest_places
+from services.runtime.identity import Principal
 
 REASON = "restored"
+CHUNK = 1_000
 SESSIONS_END_SECONDS = 5.0
 BUSY = text(
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()"
@@ -121,6 +126,26 @@ async def held(installation: Installation) -> Hold | None:
 
 
 async def release(installation: Installation, discard_before: datetime | None) -> int:
-    """Send again, but what was queued before the instant; return how many deliveries that was."""
+    """Send again, but what was queued before the instant; return how many deliveries that was. Repeatable.
+
+    The hold goes last: killed before, nothing was sent.
+    """
+    discarded = 0
+    if discard_before is not None:
+        async with installation.transaction("notify_system") as connection:
+            tenants = await Outbox(connection).waiting(discard_before)
+        for tenant_id in tenants:
+            while count := await _discard(installation, tenant_id, discard_before):
+                discarded += count
     async with installation.transaction("notify_system") as connection:
-        return await Outbox(connection).release(discard_before)
+        await Outbox(connection).release()
+    return discarded
+
+
+async def _discard(installation: Installation, tenant_id: UUID, before: datetime) -> int:
+    """Discard a chunk of a tenant's queue, and tell of it as of every delivery that may not have arrived."""
+    async with installation.transaction("notify_owner", tenant_id) as connection:
+        discarded = await Outbox(connection).discard(tenant_id, before, CHUNK)
+        operator = Principal(tenant_id=tenant_id, kind="service", name="notify")
+        await tell_of_discarded(Work(connection, Origin(operator, tenant_id)), discarded)
+    return len(discarded)

@@ -15,11 +15,11 @@ from temporalio.worker import Worker
 
 from deploy.jobs.engine import EngineJobSettings
 from deploy.names import SERVICES
-from deploy.operations.__main__ import Commands, run
+from deploy.operations.__main__ import EVER, Commands, run
 from deploy.operations.deletion import delete_tenant
 from deploy.operations.engine import polled_seconds_ago
 from deploy.operations.reach import Installation, Refused
-from deploy.operations.restored import held, hold, release, settle
+from deploy.operations.restored import CHUNK, held, hold, release, settle
 from services.runtime.clock import utc_now
 from tests.notify.test_sender import free_port
 from tests.operations.tenants import fingerprint
@@ -28,6 +28,22 @@ from tests.temporal import TemporalServer
 from tests.waiting import until
 from workflows import messages
 from workflows.client import Cycles
+
+QUEUE = tuple(
+    f"INSERT INTO notify.{table} SELECT $1, {values} FROM generate_series(1, $2::int) AS n"
+    for table, values in {
+        "message (tenant_id, id, event_id, recipient_id, sequence, kind, subject_type, subject_id, parameters)": (
+            "md5('message' || n)::uuid, md5('event')::uuid, md5('person' || n)::uuid, 1, 'task_reminded', 'task',"
+            " md5('task' || n)::uuid, '{}'"
+        ),
+        "message_task (tenant_id, task_id, message_id, stage_id)": (
+            "md5('task' || n)::uuid, md5('message' || n)::uuid, md5('stage')::uuid"
+        ),
+        "delivery (tenant_id, id, message_id, recipient_id, channel, state)": (
+            "md5('delivery' || n)::uuid, md5('message' || n)::uuid, md5('person' || n)::uuid, 'email', 'pending'"
+        ),
+    }.items()
+)
 
 
 @activity.defn
@@ -93,6 +109,24 @@ async def test_a_hold_that_the_backup_had_begins_anew(installation: Installation
     await hold(installation, "an operator's own")
     assert await held(installation) == again, "a hold that stands stays as it is"
     await release(installation, None)
+
+
+async def test_a_queue_that_is_discarded_is_told_of_chunk_by_chunk(
+    installation: Installation, admin: asyncpg.Connection
+) -> None:
+    tenant_id, people = uuid4(), CHUNK + 10
+    await hold(installation, "restored")
+    for statement in QUEUE:
+        await admin.execute(statement, tenant_id, people)
+    assert await release(installation, utc_now() + timedelta(hours=1)) == people
+    assert await admin.fetchval("SELECT count(*) FROM notify.delivery WHERE state <> 'unknown'") == 0
+    events = await admin.fetch(
+        "SELECT kind, payload->'task_ids' AS tasks, payload->>'error' AS error FROM notify.event WHERE tenant_id = $1",
+        tenant_id,
+    )
+    assert {(each["kind"], each["error"]) for each in events} == {("notify.delivery_failed", "DISCARDED")}
+    assert len({each["tasks"] for each in events}) == people
+    assert (await held(installation), await release(installation, EVER)) == (None, 0)
 
 
 async def test_nothing_is_touched_where_temporal_cannot_be_reached(
