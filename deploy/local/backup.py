@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,9 +50,27 @@ async def restore(wiring: Wiring, file: Path, environment: Mapping[str, str], te
     whatever is killed, what goes by the name of the database has never to be made safe. Raises Refused when processes
     of Attune run or the file is no backup; the database is then as it was.
     """
-    await migrate.bootstrap(wiring)  # a new server knows no roles yet
-    await require_stopped(installation_of(wiring))
-    await _run(postgres.binary("pg_restore"), "--list", str(file))
+    async with _alone(wiring):
+        await migrate.bootstrap(wiring)  # a new server knows no roles yet
+        await require_stopped(installation_of(wiring))
+        await _run(postgres.binary("pg_restore"), "--list", str(file))
+        await _replace(wiring, file, environment, tell)
+
+
+@asynccontextmanager
+async def _alone(wiring: Wiring) -> AsyncIterator[None]:
+    """Let one restore at a time run on a server. Raises Refused where another one does."""
+    server = await asyncpg.connect(wiring.admin_url)
+    try:
+        if not await server.fetchval("SELECT pg_try_advisory_lock(hashtext('attune.restore'))"):
+            raise Refused("another restore is running")
+        yield
+    finally:
+        await server.close()
+
+
+async def _replace(wiring: Wiring, file: Path, environment: Mapping[str, str], tell: Tell) -> None:
+    """Read the backup into a database beside the present one, make it safe there, and let it take the other's place."""
     beside = replace(wiring, database=f"{wiring.database}_restoring")
     await _on_server(wiring, f"DROP DATABASE IF EXISTS {beside.database} WITH (FORCE)")
     try:

@@ -112,6 +112,15 @@ async def test_a_restore_that_was_killed_leaves_the_database_as_it_was(
     assert [name[:14] for name in sorted(databases)] == ["attune", "attune_before_"]
 
 
+async def test_two_restores_do_not_get_in_each_others_way(
+    stack: Stack, admin: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await admin.execute("SELECT pg_advisory_lock(hashtext('attune.restore'))")
+    command = await Commands(stack).begin("restore", str(tmp_path / "any"))
+    said, _ = await command.communicate()
+    assert (command.returncode, said.decode()) == (1, "attune operations: another restore is running\n")
+
+
 async def test_what_is_no_backup_leaves_nothing_behind(stack: Stack, admin: asyncpg.Connection, tmp_path: Path) -> None:
     (tmp_path / "none").write_text("no backup")
     command = await Commands(stack).begin("restore", str(tmp_path / "none"))
