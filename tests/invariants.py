@@ -48,11 +48,11 @@ SELECT id FROM scoring.result WHERE explanation IS NOT NULL AND explanation ? 't
   AND (explanation->>'total')::numeric <> (SELECT coalesce(sum((l->>'contribution')::numeric), 0)
        FROM jsonb_array_elements(explanation->'lines') l WHERE coalesce((l->>'depth')::int, 0) = 0)"""
 UNAUDITED = """
-SELECT e.id FROM reviews.event e WHERE e.kind LIKE 'reviews.stage%' AND NOT EXISTS (
+SELECT e.id FROM reviews.event e CROSS JOIN reviews.event_epoch p WHERE e.kind LIKE 'reviews.stage%' AND NOT EXISTS (
   SELECT FROM reviews.audit_entry a
   WHERE a.tenant_id = e.tenant_id AND a.subject_id = e.aggregate_id
-    -- a restore into a new server gives what came before it other transactions
-    AND (a.xid = e.xid OR e.xid <= (SELECT xid FROM reviews.event_epoch)))"""
+    -- in a new server the log counts on and the audit trail counts anew
+    AND (e.xid::text::bigint = a.xid::text::bigint + p.log_offset OR e.xid <= p.xid))"""
 UNSEALED = """
 SELECT count(*) FROM {service}.audit_entry a WHERE NOT EXISTS (
   SELECT FROM {service}.audit_seal s WHERE s.tenant_id = a.tenant_id AND s.entry_id = a.id)"""

@@ -25,7 +25,7 @@ class TemporalServer:
     async def new_namespace(self) -> Client:
         """Register a namespace of its own with Attune's search attributes, and connect to it."""
         namespace = f"test-{uuid4().hex[:12]}"
-        await engine.register(self.address, namespace)
+        await engine.register(engine.EngineJobSettings(temporal_address=self.address, temporal_namespace=namespace))
         return await Client.connect(self.address, namespace=namespace)
 
 

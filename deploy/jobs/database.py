@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.names import SERVICES
 
+ITERATIONS = 4096  # PostgreSQL's own default
 BOOTSTRAP = Path(__file__).resolve().parents[1] / "bootstrap.sql"
 
 
@@ -57,9 +62,23 @@ async def bootstrap(administrator_url: str, database: str, passwords: Mapping[st
         await connection.execute(BOOTSTRAP.read_text())
         for role, password in passwords.items():
             statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
-            await connection.execute(await connection.fetchval(statement, role, password))
+            await connection.execute(await connection.fetchval(statement, role, scram_verifier(password)))
     finally:
         await connection.close()
+
+
+def scram_verifier(password: str, salt: bytes = b"") -> str:
+    """Return what the server keeps of a password (RFC 5803), so that none of its logs holds the password; new salt.
+
+    Raises ValueError for other characters than printable ASCII, which would have to be prepared (RFC 4013) first.
+    """
+    if not (password.isascii() and password.isprintable()):
+        raise ValueError("a role's password may have printable ASCII characters only")
+    salt = salt or secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS)
+    client_key, server_key = (hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key"))
+    parts = (base64.b64encode(each).decode() for each in (salt, hashlib.sha256(client_key).digest(), server_key))
+    return "SCRAM-SHA-256${}:{}${}:{}".format(ITERATIONS, *parts)
 
 
 def _on(url: str, database: str) -> str:

@@ -54,9 +54,24 @@ class EngineJobSettings(BaseSettings):
         return TLSConfig(server_root_ca_cert=authority, client_cert=certificate, client_private_key=key)
 
 
-async def register(address: str, namespace: str, tls: TLSConfig | bool = False, api_key: str = "") -> None:
+async def connect(settings: EngineJobSettings) -> Client:
+    """Connect to the engine once. Raises RuntimeError when it does not answer, OSError for a file that is missing."""
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        tls=settings.tls(),
+        api_key=settings.temporal_api_key or None,
+    )
+
+
+async def register(settings: EngineJobSettings) -> None:
+    """Connect, and make what Attune needs there."""
+    await prepare(await connect(settings))
+
+
+async def prepare(client: Client) -> None:
     """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them."""
-    client = await Client.connect(address, namespace=namespace, tls=tls, api_key=api_key or None)
+    namespace = client.namespace
     try:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
     except RPCError as error:
@@ -90,9 +105,7 @@ async def _when_it_answers(settings: EngineJobSettings) -> None:
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
         try:
-            return await register(
-                settings.temporal_address, settings.temporal_namespace, settings.tls(), settings.temporal_api_key
-            )
+            return await register(settings)
         except (RPCError, RuntimeError):
             if asyncio.get_running_loop().time() > deadline:
                 raise

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionR
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.jobs.engine import EngineJobSettings
+from deploy.jobs.engine import EngineJobSettings, connect
 
 DEPLOYMENT = "attune"
 WAIT_SECONDS = 300.0
@@ -42,13 +42,7 @@ async def make_current(client: Client, build_id: str) -> None:
 
 
 async def _run(settings: VersionJobSettings) -> None:
-    client = await Client.connect(
-        settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        tls=settings.tls(),
-        api_key=settings.temporal_api_key or None,
-    )
-    await make_current(client, settings.build_id)
+    await make_current(await connect(settings), settings.build_id)
 
 
 def main() -> int:

@@ -40,6 +40,7 @@ class Wiring:
     redis_url: str
     temporal_address: str
     namespace: str
+    database: str = DATABASE
 
     def database_url(self, role: str) -> str:
         """The address of the database for one role, for SQLAlchemy's asyncpg driver."""
@@ -48,12 +49,12 @@ class Wiring:
         host = parts.netloc.rpartition("@")[2]
         login = f"{role}:{password}@" if password else f"{role}@"
         query = parts.query.replace("sslmode=", "ssl=")  # what SQLAlchemy hands to the driver under its own name
-        return urlunsplit(("postgresql+asyncpg", login + host, f"/{DATABASE}", query, ""))
+        return urlunsplit(("postgresql+asyncpg", login + host, f"/{self.database}", query, ""))
 
-    def admin_database_url(self, database: str = DATABASE) -> str:
-        """The address of a database for the role that bootstraps, for asyncpg itself."""
+    def admin_database_url(self, database: str = "") -> str:
+        """The address of the database for the role that bootstraps, for asyncpg itself."""
         parts = urlsplit(self.admin_url)
-        return urlunsplit(("postgresql", parts.netloc, f"/{database}", parts.query, ""))
+        return urlunsplit(("postgresql", parts.netloc, f"/{database or self.database}", parts.query, ""))
 
     def address(self, name: str) -> str:
         """Where one process answers."""

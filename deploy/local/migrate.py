@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.jobs import database
-from deploy.local.environment import DATABASE, Wiring, migration_environment
+from deploy.local.environment import Wiring, migration_environment
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.state import read_state
 from deploy.names import ROLE_KINDS, SERVICES
@@ -59,7 +59,7 @@ async def prepare_database(
 
 async def bootstrap(wiring: Wiring) -> None:
     """Make the database, its roles and schemas; repeatable."""
-    await database.bootstrap(wiring.admin_url, DATABASE, wiring.role_passwords)
+    await database.bootstrap(wiring.admin_url, wiring.database, wiring.role_passwords)
 
 
 async def migrate_all(

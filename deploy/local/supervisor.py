@@ -182,16 +182,18 @@ class Supervisor:
             await self._start(programs.temporal_program(self._wiring, binary, self._environment))
             if binary.kind == "cli":
                 self._state.addresses["temporal_ui"] = self._wiring.address("temporal_ui")
+        address, namespace = self._wiring.temporal_address, self._wiring.namespace
+        settings = engine.EngineJobSettings(temporal_address=address, temporal_namespace=namespace)
         try:
             async with asyncio.timeout(_TEMPORAL_REGISTER_SECONDS):
-                await engine.register(self._wiring.temporal_address, self._wiring.namespace)
+                await engine.register(settings)
         except (
             RuntimeError,
             RPCError,
             TimeoutError,
         ) as error:  # RuntimeError: what the client raises when nobody answers
             reason = str(error) or "no answer in time"
-            raise StartFailed(f"Temporal at {self._wiring.temporal_address} cannot be used: {reason}") from error
+            raise StartFailed(f"Temporal at {address} cannot be used: {reason}") from error
 
     async def _prepare_database(self) -> None:
         say = self._progress.say

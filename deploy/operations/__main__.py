@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
 
 from deploy.operations import deletion, export, restored
 from deploy.operations.reach import Installation, Refused, find_installation
@@ -70,7 +71,7 @@ async def delete_tenant(installation: Installation, given: argparse.Namespace) -
 class Commands:
     """The commands that every installation has; others may be added."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, after_restore: Command = after_restore) -> None:
         self.parser = argparse.ArgumentParser(prog=program, description="For whoever runs the installation.")
         self._commands = self.parser.add_subparsers(required=True, metavar="COMMAND")
         self.add("restored", after_restore, "Do what has to follow a restore of the database or of Temporal.")
@@ -106,9 +107,10 @@ def run(commands: Commands, find: Callable[[], Installation], arguments: list[st
     given = commands.parser.parse_args(arguments)
     try:
         asyncio.run(given.act(find(), given))
-    except (Refused, OSError, SQLAlchemyError, asyncpg.PostgresError) as refused:
+    except (Refused, OSError, SQLAlchemyError, asyncpg.PostgresError, RPCError) as refused:
         reason = getattr(refused, "orig", None) or refused  # the driver's own words, without the statement
-        print(f"{commands.parser.prog}: {reason}", file=sys.stderr)  # noqa: T201 - a command's output
+        where = "Temporal: " if isinstance(refused, RPCError) else ""
+        print(f"{commands.parser.prog}: {where}{reason}", file=sys.stderr)  # noqa: T201 - a command's output
         return 1
     return 0
 

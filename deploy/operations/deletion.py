@@ -40,6 +40,8 @@ async def delete_tenant(installation: Installation, tenant_id: UUID, name: str, 
 
     Rows go before workflows, which the bridge would start again from them; then both are looked at once more.
     """
+    client = await installation.engine()
+    await engine.count_of(client, tenant_id)  # whoever is not let in there finds out before anything is deleted
     if not await _begin(installation, tenant_id, name):
         tell("begun before; going on")
     tell(f"people: {await _delete_rows(installation, 'people', tenant_id)} rows deleted")
@@ -49,7 +51,6 @@ async def delete_tenant(installation: Installation, tenant_id: UUID, name: str, 
     others = [service for service in SERVICES if service != "people"]
     for service in others:
         tell(f"{service}: {await _delete_rows(installation, service, tenant_id)} rows deleted")
-    client = await installation.engine()
     while True:
         tell(f"temporal: {await engine.delete_tenant(client, tenant_id)} workflows and schedules deleted")
         late = [await _delete_rows(installation, service, tenant_id) for service in SERVICES]

@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC
 from uuid import UUID
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from deploy.jobs.engine import prepare
+from services.runtime.clock import utc_now
 from workflows import messages
 
 _LOOK_AGAIN_SECONDS = 0.5
 _GONE_SECONDS = 60.0
+_KNOWN_SECONDS = 120.0  # a server looks for new attributes once a minute
 _RUNNING = f"ExecutionStatus = 'Running' AND AttuneKind IN ('{messages.REVIEW_CYCLE}', '{messages.SCHEDULED_LAUNCH}')"
+
+
+async def make_ready(engine: Client) -> None:
+    """Make the namespace and the attributes, which a new Temporal lacks, and wait until workflows can be found by them.
+
+    Raises TimeoutError when they cannot, RPCError when that is not allowed.
+    """
+    await prepare(engine)
+    async with asyncio.timeout(_KNOWN_SECONDS):
+        while True:
+            try:
+                await engine.count_workflows(_RUNNING)
+            except RPCError as error:
+                if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND):
+                    raise
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            else:
+                return
+
+
+async def polled_seconds_ago(engine: Client) -> Mapping[str, float]:
+    """Return how long ago each worker asked for work last, for those of the last minutes."""
+    seen: dict[str, float] = {}
+    for queue in messages.QUEUES:
+        for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+            request = DescribeTaskQueueRequest(
+                namespace=engine.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+            )
+            for poller in (await engine.workflow_service.describe_task_queue(request)).pollers:
+                ago = (utc_now() - poller.last_access_time.ToDatetime(tzinfo=UTC)).total_seconds()
+                seen[poller.identity] = max(0.0, min(ago, seen.get(poller.identity, ago)))
+    return seen
+
+
+async def count_of(engine: Client, tenant_id: UUID) -> int:
+    """Return how many workflows a tenant has, finished ones too."""
+    return (await engine.count_workflows(f"AttuneTenant = '{tenant_id}'")).count
 
 
 async def end_all(engine: Client, reason: str) -> int:

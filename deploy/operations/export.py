@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -82,10 +83,14 @@ async def export_tenant(installation: Installation, tenant_id: UUID, file: Path)
 
 def check(file: Path) -> Manifest:
     """Return the manifest of an archive that holds exactly what it says. Raises Refused with what differs."""
-    with zipfile.ZipFile(file) as archive:
-        facts = json.loads(archive.read(MANIFEST))
-        tables = {name: Content(**content) for name, content in facts.pop("tables").items()}
-        found = {name.removesuffix(".jsonl"): _read(archive, name) for name in archive.namelist() if name != MANIFEST}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            facts = json.loads(archive.read(MANIFEST))
+            tables = {name: Content(**content) for name, content in facts.pop("tables").items()}
+            names = [name for name in archive.namelist() if name != MANIFEST]
+            found = {name.removesuffix(".jsonl"): _read(archive, name) for name in names}
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:
+        raise Refused(f"{file} is no whole archive: {error}") from error
     if wrong := sorted(name for name in tables.keys() | found.keys() if tables.get(name) != found.get(name)):
         raise Refused(f"{file} is not what its manifest says: {', '.join(wrong)}")
     return Manifest(**facts, tables=tables)

@@ -20,6 +20,8 @@ from services.notify.sender import MAX_ATTEMPTS, Mailer, Sender, SmtpMailer
 from services.notify.settings import NotifySettings
 from services.notify.store import NotifyWork
 from services.notify.store.deliveries import Outbox
+from services.notify.usecases.tell_of_delivery import tell_of_discarded
+from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin
 from tests.identity import person
 
@@ -319,12 +321,38 @@ async def test_nothing_is_sent_while_an_operator_holds_and_what_was_queued_befor
         held = await Outbox(connection).held()
         assert held is not None
         assert (held.reason, held.queued_before >= 1, held.queued > held.queued_before) == ("restored", True, True)
-        assert await Outbox(connection).release(held.since) == held.queued_before
+        waiting = await Outbox(connection).waiting(held.since)
+    discarded = 0
+    for each in waiting:
+        async with database.transaction(each) as connection:
+            discarded += len(await Outbox(connection).discard(each, held.since, 100))
+    assert discarded == held.queued_before
+    async with database.system_transaction() as connection:
+        await Outbox(connection).release()
         assert await Outbox(connection).held() is None
     await sender(database, mailer).send_due()
     addressees = {str(each["To"]) for each in postbox.taken}
     assert (f"{since}@b.example" in addressees, f"{before}@b.example" in addressees) == (True, False)
     assert [state for state, *_ in await states(database, tenant_id)].count("unknown") == 1
+
+
+async def test_what_is_discarded_is_told_of_as_not_arrived_unless_a_later_message_did(
+    database: Database, tenant_id: UUID, postbox: Postbox, mailer: SmtpMailer
+) -> None:
+    me, owed, reminded = uuid4(), uuid4(), uuid4()
+    for task in (owed, reminded):
+        await ask(database, tenant_id, me, task)
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp() + interval '1 hour'"))
+    await ask(database, tenant_id, me, reminded)
+    await sender(database, mailer).send_due()
+    for wanted in ([[], [owed]], []):
+        async with database.transaction(tenant_id) as connection:
+            gone = await Outbox(connection).discard(tenant_id, utc_now(), 100)
+            work = NotifyWork(connection, Origin(person(tenant_id), tenant_id))
+            await tell_of_discarded(work, gone)
+        assert sorted((list(each.task_ids) for each in gone), key=len) == wanted
+    assert await told(database, tenant_id) == [("delivery_failed", "DISCARDED")]
 
 
 async def test_a_send_that_was_interrupted_is_unknown_and_told(

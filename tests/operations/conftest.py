@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from temporalio.client import Client
 
+from deploy.jobs.engine import EngineJobSettings
 from deploy.names import SERVICES
 from deploy.operations.reach import Installation
 from tests.operations.tenants import fill
@@ -30,7 +31,9 @@ def installation(postgres: PostgresServer, whole_database: str, temporal_client:
     """The database and the engine, as an operator's command finds them by variables."""
     roles = [f"{service}_{kind}" for service in SERVICES for kind in ("owner", "system")]
     urls = {role: postgres.url(role, whole_database) for role in roles}
-    return Installation(urls, temporal_client.service_client.config.target_host, temporal_client.namespace)
+    address = temporal_client.service_client.config.target_host
+    temporal = EngineJobSettings(temporal_address=address, temporal_namespace=temporal_client.namespace)
+    return Installation(urls, temporal)
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import asyncpg
 from aiosmtpd.controller import Controller
 
 from cli.client import Api, connect
+from deploy.local.backup import installation_of
 from deploy.local.demo.ledger import Ledger
 from deploy.local.layout import REPOSITORY
 from deploy.local.stack import Stack
 from deploy.names import SIGNERS
-from deploy.operations.reach import Installation
 from deploy.operations.restored import held
 from tests import invariants
 from tests.notify.test_sender import Postbox, free_port
@@ -169,9 +169,7 @@ class Restore:
         assert child.returncode == 0, self.said
 
     async def _queued(self) -> bool:
-        wiring = self.stack.wiring()
-        urls = {"notify_system": wiring.database_url("notify_system")}
-        waits = await held(Installation(urls, wiring.temporal_address, wiring.namespace))
+        waits = await held(installation_of(self.stack.wiring()))
         return waits is not None and waits.queued > waits.queued_before
 
     async def _burn(self) -> None:

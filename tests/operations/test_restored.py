@@ -1,18 +1,54 @@
 """What follows a restore: refused while anybody is connected, repeatable, no workflow left running."""
 
-from uuid import uuid4
+import argparse
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
 
+from deploy.jobs.engine import EngineJobSettings
 from deploy.names import SERVICES
-from deploy.operations.__main__ import Commands, run
+from deploy.operations.__main__ import EVER, Commands, run
+from deploy.operations.deletion import delete_tenant
+from deploy.operations.engine import polled_seconds_ago
 from deploy.operations.reach import Installation, Refused
-from deploy.operations.restored import held, release, settle
+from deploy.operations.restored import CHUNK, held, hold, release, settle
+from services.runtime.clock import utc_now
+from tests.notify.test_sender import free_port
+from tests.operations.tenants import fingerprint
 from tests.postgres import PostgresServer
+from tests.temporal import TemporalServer
 from tests.waiting import until
+from workflows import messages
 from workflows.client import Cycles
+
+QUEUE = tuple(
+    f"INSERT INTO notify.{table} SELECT $1, {values} FROM generate_series(1, $2::int) AS n"
+    for table, values in {
+        "message (tenant_id, id, event_id, recipient_id, sequence, kind, subject_type, subject_id, parameters)": (
+            "md5('message' || n)::uuid, md5('event')::uuid, md5('person' || n)::uuid, 1, 'task_reminded', 'task',"
+            " md5('task' || n)::uuid, '{}'"
+        ),
+        "message_task (tenant_id, task_id, message_id, stage_id)": (
+            "md5('task' || n)::uuid, md5('message' || n)::uuid, md5('stage')::uuid"
+        ),
+        "delivery (tenant_id, id, message_id, recipient_id, channel, state)": (
+            "md5('delivery' || n)::uuid, md5('message' || n)::uuid, md5('person' || n)::uuid, 'email', 'pending'"
+        ),
+    }.items()
+)
+
+
+@activity.defn
+async def nothing() -> None:
+    """Work that never comes."""
 
 
 async def epochs(admin: asyncpg.Connection) -> list[int]:
@@ -59,6 +95,112 @@ async def test_nothing_is_done_while_a_service_is_connected(
         await service.close()
     assert await epochs(admin) == before
     assert await held(installation) is None
+
+
+async def test_a_hold_that_the_backup_had_begins_anew(installation: Installation, admin: asyncpg.Connection) -> None:
+    await admin.execute(
+        "INSERT INTO notify.send_hold (reason, create_time) VALUES ('the mail server moves', now() - interval '1 day')"
+    )
+    await settle(installation, lambda _: None)
+    again = await held(installation)
+    assert again is not None
+    assert again.reason == "restored"
+    assert again.since > utc_now() - timedelta(minutes=10)
+    await hold(installation, "an operator's own")
+    assert await held(installation) == again, "a hold that stands stays as it is"
+    await release(installation, None)
+
+
+async def test_a_queue_that_is_discarded_is_told_of_chunk_by_chunk(
+    installation: Installation, admin: asyncpg.Connection
+) -> None:
+    tenant_id, people = uuid4(), CHUNK + 10
+    await hold(installation, "restored")
+    for statement in QUEUE:
+        await admin.execute(statement, tenant_id, people)
+    assert await release(installation, utc_now() + timedelta(hours=1)) == people
+    assert await admin.fetchval("SELECT count(*) FROM notify.delivery WHERE state <> 'unknown'") == 0
+    events = await admin.fetch(
+        "SELECT kind, payload->'task_ids' AS tasks, payload->>'error' AS error FROM notify.event WHERE tenant_id = $1",
+        tenant_id,
+    )
+    assert {(each["kind"], each["error"]) for each in events} == {("notify.delivery_failed", "DISCARDED")}
+    assert len({each["tasks"] for each in events}) == people
+    assert (await held(installation), await release(installation, EVER)) == (None, 0)
+
+
+async def test_nothing_is_touched_where_temporal_cannot_be_reached(
+    installation: Installation, admin: asyncpg.Connection, two_tenants: tuple[UUID, UUID]
+) -> None:
+    elsewhere = EngineJobSettings(temporal_address=f"127.0.0.1:{free_port()}", temporal_namespace="attune")
+    cut_off = replace(installation, temporal=elsewhere)
+    before, rows = await epochs(admin), await fingerprint(admin, two_tenants[0])
+    with pytest.raises(Refused, match=r"does not answer without TLS \(TEMPORAL_TLS is not set\)"):
+        await settle(cut_off, lambda _: None)
+    assert (await epochs(admin), await held(installation)) == (before, None)
+    with pytest.raises(Refused, match="does not answer"):
+        await delete_tenant(cut_off, two_tenants[0], "company", 0, lambda _: None)
+    assert await fingerprint(admin, two_tenants[0]) == rows
+
+
+async def test_nothing_is_done_while_a_worker_asks_for_work(
+    installation: Installation, admin: asyncpg.Connection, temporal_server: TemporalServer
+) -> None:
+    before, client = await epochs(admin), await temporal_server.new_namespace()
+    temporal = EngineJobSettings(temporal_address=temporal_server.address, temporal_namespace=client.namespace)
+    installation = replace(installation, temporal=temporal)
+    async with Worker(client, task_queue=messages.BULK_QUEUE, activities=[nothing], identity="worker-1"):
+
+        async def polls() -> bool:
+            return await polled_seconds_ago(client) != {}
+
+        await until(polls)
+        with pytest.raises(Refused, match=r"workers asked for work: worker-1 \d+ s ago; stop them"):
+            await settle(installation, lambda _: None)
+    assert (await epochs(admin), await held(installation)) == (before, None)
+    with pytest.raises(Refused, match=r"wait \d+ s and repeat this"):
+        await settle(installation, lambda _: None)
+    await settle(replace(installation, quiet_seconds=0), lambda _: None)
+    await release(installation, None)
+
+
+async def test_a_new_temporal_gets_what_it_lacks(installation: Installation, temporal_client: Client) -> None:
+    namespace = f"new-{uuid4().hex[:12]}"
+    address = installation.temporal.temporal_address
+    new = replace(installation, temporal=EngineJobSettings(temporal_address=address, temporal_namespace=namespace))
+    said: list[str] = []
+    await settle(new, said.append)
+    assert said[-1].startswith("0 workflows ended")
+    assert (await (await new.engine()).count_workflows(f"AttuneTenant = '{uuid4()}'")).count == 0
+    await release(installation, None)
+
+
+async def test_what_takes_long_is_not_cut_short(installation: Installation) -> None:
+    async with installation.transaction("reviews_system") as connection:
+        limits = text("SELECT name, setting, reset_val FROM pg_settings WHERE name LIKE '%timeout' ORDER BY name")
+        found = {row.name: (row.setting, row.reset_val) for row in await connection.execute(limits)}
+    assert found["statement_timeout"] == ("0", "25000")
+    assert found.get("transaction_timeout", ("0", "30000")) == ("0", "30000")  # PostgreSQL 17 and later
+    assert found["lock_timeout"] == ("5000", "5000"), "it still waits for nobody"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["tenant-delete", str(uuid4()), "--name", "x"], "attune operations: Temporal: Namespace none is not found."),
+        (["restored"], "attune operations: Temporal: "),
+    ],
+)
+def test_what_temporal_refuses_is_said_in_its_words(
+    installation: Installation, capsys: pytest.CaptureFixture[str], given: list[str], says: str
+) -> None:
+    async def refuse(_: Installation, __: argparse.Namespace) -> None:
+        raise RPCError("no permission", RPCStatusCode.PERMISSION_DENIED, b"")
+
+    address = installation.temporal.temporal_address
+    lost = replace(installation, temporal=EngineJobSettings(temporal_address=address, temporal_namespace="none"))
+    assert run(Commands("attune operations", refuse), lambda: lost, given) == 1
+    assert capsys.readouterr().err.startswith(says)
 
 
 def test_a_command_that_cannot_be_done_says_why_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,16 @@ async def test_an_archive_that_was_altered_is_found(
         check(altered)
 
 
+async def test_half_an_archive_is_refused(
+    installation: Installation, two_tenants: tuple[UUID, UUID], tmp_path: Path
+) -> None:
+    whole, half = tmp_path / "whole.zip", tmp_path / "half.zip"
+    await export_tenant(installation, two_tenants[0], whole)
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(Refused, match="is no whole archive"):
+        check(half)
+
+
 async def test_a_deletion_leaves_a_tombstone_and_every_row_of_another_tenant(
     installation: Installation, admin: asyncpg.Connection, two_tenants: tuple[UUID, UUID], temporal_client: Client
 ) -> None:

@@ -8,18 +8,24 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.database import Database, Origin, Work, runtime_tables_ddl
+from services.runtime.database import Database, Origin, Work, log_offset_ddl, runtime_tables_ddl
 from services.runtime.identity import Principal
 from tests.postgres import DatabaseUrls, PostgresServer, open_database, urls_of
 
 SERVICE = "reviews"
 
 
+def make_runtime_tables(postgres: PostgresServer, database: str, service: str) -> None:
+    """Make the runtime's tables as a service's migrations do."""
+    statements = (*runtime_tables_ddl(service), *log_offset_ddl(service))
+    postgres.execute(database, ";\n".join(statements), role=f"{service}_owner")
+
+
 @pytest.fixture(scope="module")
 def urls(postgres: PostgresServer) -> DatabaseUrls:
     """The three roles of one service on a database with the runtime's tables and one table of things."""
     name = postgres.create_database()
-    postgres.execute(name, ";\n".join(runtime_tables_ddl(SERVICE)), role=f"{SERVICE}_owner")
+    make_runtime_tables(postgres, name, SERVICE)
     return urls_of(postgres, SERVICE, name)
 
 
@@ -38,7 +44,9 @@ def work_in(connection: AsyncConnection, tenant_id: UUID) -> Work:
 
 async def beyond_the_horizon(database: Database, table: str) -> None:
     """Wait until no transaction of the whole server, other tests' included, can precede what is in the table."""
-    behind = text(f"SELECT count(*) FROM {table} WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())")
+    offset = "(SELECT log_offset FROM event_epoch)" if table == "event" else "0"
+    horizon = f"pg_snapshot_xmin(pg_current_snapshot())::text::bigint + {offset}"
+    behind = text(f"SELECT count(*) FROM {table} WHERE xid::text::bigint >= {horizon}")
     async with asyncio.timeout(20):
         while True:
             async with database.system_transaction() as connection:

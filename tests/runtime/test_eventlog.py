@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
-from services.runtime.database import Database, Work, runtime_tables_ddl
+from services.runtime.database import Database, Work
 from services.runtime.eventlog import (
     PARTITIONS,
     Backlog,
@@ -26,7 +26,7 @@ from services.runtime.eventlog import (
 from services.runtime.serve import Service, build_server
 from tests.identity import Keyring
 from tests.postgres import PostgresServer, open_database, urls_of
-from tests.runtime.conftest import beyond_the_horizon, work_in
+from tests.runtime.conftest import beyond_the_horizon, make_runtime_tables, work_in
 
 NIL = str(UUID(int=0))
 
@@ -95,7 +95,7 @@ class Pair:
 async def pair(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Pair]:
     name = postgres.create_database()
     for service in ("people", "reviews"):
-        postgres.execute(name, ";\n".join(runtime_tables_ddl(service)), role=f"{service}_owner")
+        make_runtime_tables(postgres, name, service)
     people, reviews = (open_database(service, urls_of(postgres, service, name)) for service in ("people", "reviews"))
     keyring = Keyring(tmp_path)
     for issuer in ("reviews", "bridge"):

@@ -1,6 +1,6 @@
 """The nouns of notify."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -88,6 +88,18 @@ class Asked:
     create_time: datetime
     reached: bool  # a later one was sent
     missed: bool  # one was not sent, or this one not at once
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A delivery that an operator had not sent, with the tasks for which no later message reached the recipient."""
+
+    id: UUID
+    recipient_id: UUID
+    channel: str
+    attempts: int
+    create_time: datetime
+    task_ids: Sequence[UUID]
 
 
 @dataclass(frozen=True, slots=True)

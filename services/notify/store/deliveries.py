@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain.model import Asked, Delivery, DeliveryState, Hold, Outgoing
+from services.notify.domain.model import Asked, Delivery, DeliveryState, Discarded, Hold, Outgoing
 from services.notify.tables import delivery, message
 
 CLAIM = text(
@@ -48,15 +48,37 @@ GIVE_UP = text(
     " RETURNING d.id, d.tenant_id, d.recipient_id, d.attempts, m.kind, m.parameters, '' AS language, true AS wanted"
 )
 HOLD = text("INSERT INTO send_hold (reason) VALUES (:reason) ON CONFLICT DO NOTHING")
+HOLD_ANEW = text(
+    "INSERT INTO send_hold (reason) VALUES (:reason)"
+    " ON CONFLICT (single) DO UPDATE SET reason = excluded.reason, create_time = excluded.create_time"
+)
 HELD = text(
     "SELECT reason, create_time, (SELECT count(*) FROM delivery WHERE state = 'pending') AS queued,"
     " (SELECT count(*) FROM delivery WHERE state = 'pending' AND update_time < send_hold.create_time) AS queued_before"
     " FROM send_hold"
 )
 # May have been sent by what was lost; SMTP knows no dedupe key, so whoever holds back decides.
+WAITING = text("SELECT DISTINCT tenant_id FROM delivery WHERE state = 'pending' AND update_time < :before")
 DISCARD = text(
-    "UPDATE delivery SET state = 'unknown', error = 'DISCARDED', update_time = clock_timestamp()"
-    " WHERE state = 'pending' AND update_time < :before"
+    """
+    WITH gone AS (
+        UPDATE delivery SET state = 'unknown', error = 'DISCARDED', update_time = clock_timestamp()
+        WHERE tenant_id = :tenant_id AND id IN (
+            SELECT id FROM delivery WHERE tenant_id = :tenant_id AND state = 'pending' AND update_time < :before
+            ORDER BY id LIMIT :limit FOR UPDATE)
+        RETURNING id, message_id, recipient_id, channel, attempts)
+    SELECT g.id, g.recipient_id, g.channel, g.attempts, m.create_time,
+        array(SELECT t.task_id FROM message_task t WHERE t.tenant_id = :tenant_id AND t.message_id = g.message_id
+            AND NOT m.void AND coalesce(p.email, true) AND NOT EXISTS (
+                SELECT FROM message_task same JOIN delivery other ON other.tenant_id = same.tenant_id
+                    AND other.message_id = same.message_id
+                WHERE same.tenant_id = t.tenant_id AND same.task_id = t.task_id AND other.state = 'sent'
+                    AND other.recipient_id = g.recipient_id AND other.channel = g.channel
+                    AND other.update_time > m.create_time)
+            ORDER BY t.task_id) AS task_ids
+    FROM gone g JOIN message m ON m.tenant_id = :tenant_id AND m.id = g.message_id
+        LEFT JOIN preference p ON p.tenant_id = m.tenant_id AND p.employee_id = m.recipient_id
+    """
 )
 RELEASE = text("DELETE FROM send_hold")
 # The tasks that a message asks for: whether another message reached the same person for them since, or did not.
@@ -126,18 +148,30 @@ class Outbox:
         """Send nothing from now on; a hold that stands already stays as it is."""
         await self._connection.execute(HOLD, {"reason": reason})
 
+    async def hold_anew(self, reason: str) -> None:
+        """Send nothing from now on; what is queued now counts as from before, whatever was held until now."""
+        await self._connection.execute(HOLD_ANEW, {"reason": reason})
+
     async def held(self) -> Hold | None:
         """Return why nothing is sent and what waits; None when sending goes on."""
         row = (await self._connection.execute(HELD)).one_or_none()
         return Hold(row.reason, row.create_time, row.queued, row.queued_before) if row else None
 
-    async def release(self, discard_before: datetime | None) -> int:
-        """Send again, but what was queued before the instant; that becomes unknown. Return how many did."""
-        discarded = 0
-        if discard_before is not None:
-            discarded = (await self._connection.execute(DISCARD, {"before": discard_before})).rowcount
+    async def waiting(self, before: datetime) -> Sequence[UUID]:
+        """Return the tenants with deliveries that were queued before the instant."""
+        return (await self._connection.execute(WAITING, {"before": before})).scalars().all()
+
+    async def discard(self, tenant_id: UUID, before: datetime, limit: int) -> list[Discarded]:
+        """Have some of what was queued before the instant never be sent; needs a transaction of the tenant.
+
+        What becomes of it is unknown. Empty when nothing is left; repeatable.
+        """
+        keys = {"tenant_id": tenant_id, "before": before, "limit": limit}
+        return [Discarded(**row._mapping) for row in await self._connection.execute(DISCARD, keys)]
+
+    async def release(self) -> None:
+        """Send again."""
         await self._connection.execute(RELEASE)
-        return discarded
 
 
 class DeliveryStore:

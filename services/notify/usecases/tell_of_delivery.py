@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from services.notify.domain.model import Asked, DeliveryState, Outgoing
+from services.notify.domain.model import Asked, DeliveryState, Discarded, Outgoing
 
 LOST = frozenset({DeliveryState.FAILED, DeliveryState.UNKNOWN})
 ENDED_WELL = frozenset({DeliveryState.SENT, DeliveryState.VOID})
@@ -45,3 +45,18 @@ async def tell_of_delivery(work: Teller, outbox: Outbox, each: Outgoing, state: 
             "error": error,
         }
         await work.emit(f"notify.{kind}", "delivery", each.id, each.attempts, payload)
+
+
+async def tell_of_discarded(work: Teller, discarded: Sequence[Discarded]) -> None:
+    """Whether it was sent before is not known: whoever owes something still counts as not reached."""
+    for each in discarded:
+        for begin in range(0, len(each.task_ids), MOST_TASKS):
+            payload = {
+                "recipient_id": str(each.recipient_id),
+                "task_ids": sorted(str(task) for task in each.task_ids[begin : begin + MOST_TASKS]),
+                "channel": each.channel,
+                "since": each.create_time.isoformat(),
+                "state": DeliveryState.UNKNOWN.value,
+                "error": "DISCARDED",
+            }
+            await work.emit("notify.delivery_failed", "delivery", each.id, each.attempts, payload)

@@ -5,6 +5,7 @@ from services.runtime.database.migration import migration_environment, upgrade
 from services.runtime.database.runner import Runner
 from services.runtime.database.schema import (
     DETERMINISTIC_ID_FUNCTION_DDL,
+    log_offset_ddl,
     metadata,
     row_level_security_ddl,
     runtime_tables_ddl,
@@ -19,6 +20,7 @@ __all__ = [
     "Runner",
     "Work",
     "WorkFactory",
+    "log_offset_ddl",
     "metadata",
     "migration_environment",
     "row_level_security_ddl",

@@ -38,11 +38,23 @@ EMIT = text(
     " VALUES (:tenant_id, :id, :kind, :aggregate_type, :aggregate_id, :version, :payload, :trace_id)"
 ).bindparams(bindparam("payload", type_=JSONB))
 
-BUMP = text("UPDATE event_epoch SET log_epoch = log_epoch + 1, xid = pg_current_xact_id() RETURNING log_epoch")
-RESTAMPS = tuple(
-    text(f"UPDATE {table} SET xid = pg_current_xact_id() WHERE xid >= pg_current_xact_id()")  # noqa: S608  # constants
-    for table in ("event", "parked_event")
+# Transaction ids are counted anew in a new cluster, maybe below those that the log holds: what is appended from now on
+# stands beyond all that the log and its followers know. Nothing that was appended, read or set aside changes place.
+BUMP = text(
+    """
+    WITH known AS (SELECT greatest(
+            CAST(CAST(:furthest AS text) AS xid8),
+            (SELECT max(last.xid) FROM generate_series(0, :last_partition) AS p CROSS JOIN LATERAL (
+                SELECT e.xid FROM event e WHERE e.partition = p ORDER BY e.xid DESC LIMIT 1) AS last),
+            (SELECT xid FROM event_epoch))::text::bigint AS place,
+        pg_current_xact_id()::text::bigint AS now)
+    UPDATE event_epoch SET log_epoch = log_epoch + 1,
+        log_offset = CASE WHEN place < now + log_offset THEN log_offset ELSE place END,
+        xid = (now + CASE WHEN place < now + log_offset THEN log_offset ELSE place END)::text::xid8
+    FROM known RETURNING log_epoch
+    """
 )
+FURTHEST = text("SELECT producer, max(xid)::text AS place FROM event_cursor GROUP BY producer")
 
 
 @dataclass(frozen=True)
@@ -95,15 +107,19 @@ async def emit(
     return event_id
 
 
-async def bump_epoch(connection: AsyncConnection) -> int:
-    """Begin a new epoch after a restore (system role) and return it.
+async def furthest_places(connection: AsyncConnection) -> Mapping[str, int]:
+    """Return the furthest place in each log at which a follower whose cursors are in this schema stands."""
+    return {row.producer: int(row.place) for row in await connection.execute(FURTHEST)}
 
-    Followers that stand beyond this moment come back to it. A restore into a new cluster starts transaction ids anew:
-    events that seem to be of the future are given the present one, so that they are neither hidden nor out of order.
+
+async def bump_epoch(connection: AsyncConnection, furthest: int = 0) -> int:
+    """Begin a new epoch after a restore (system role) and return it; repeatable.
+
+    What is appended from now on stands beyond the log as restored and beyond `furthest`, where followers stand. One
+    that stands further still, unknown here, comes back to the beginning of the epoch.
     """
-    for statement in RESTAMPS:
-        await connection.execute(statement)
-    return (await connection.execute(BUMP)).scalar_one()  # type: ignore[no-any-return]
+    places = {"furthest": str(furthest), "last_partition": PARTITIONS - 1}
+    return (await connection.execute(BUMP, places)).scalar_one()  # type: ignore[no-any-return]
 
 
 def tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
@@ -117,7 +133,7 @@ def _event(metadata: MetaData) -> Table:
         metadata,
         Column("tenant_id", Uuid, nullable=False),
         Column("id", Uuid, nullable=False),
-        Column("xid", TransactionId, nullable=False, server_default=func.pg_current_xact_id()),
+        Column("xid", TransactionId, nullable=False, server_default=func.event_xid()),
         Column("partition", SmallInteger, Computed(PARTITION_SQL, persisted=True), nullable=False),
         Column("kind", Text, nullable=False),
         Column("aggregate_type", Text, nullable=False),
@@ -138,6 +154,7 @@ def _event_epoch(metadata: MetaData) -> Table:
         Column("single", Boolean, primary_key=True, server_default=text("true")),
         Column("log_epoch", BigInteger, nullable=False, server_default=text("1")),
         Column("xid", TransactionId, nullable=False, server_default=text("'0'")),
+        Column("log_offset", BigInteger, nullable=False, server_default=text("0")),
     )
 
 

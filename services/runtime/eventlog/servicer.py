@@ -21,7 +21,10 @@ DEFAULT_LIMIT, MAX_LIMIT = 200, 1_000
 NIL = UUID(int=0)
 SERVICE = "/attune.eventlog.v1.EventLogService"
 WITHOUT_TABLES = frozenset({"bridge"})  # those who keep their place with the producer
-EPOCH = text("SELECT log_epoch, xid::text AS xid FROM event_epoch")
+EPOCH = text(
+    "SELECT log_epoch, xid::text AS xid,"
+    " (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + log_offset)::text AS horizon FROM event_epoch"
+)
 READ = text(
     "SELECT e.* FROM"
     " unnest(CAST(:partitions AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS uuid[]))"
@@ -29,7 +32,7 @@ READ = text(
     "SELECT tenant_id, id, xid::text AS xid_text, partition, kind, aggregate_type, aggregate_id, version, payload,"
     " trace_id, create_time FROM event WHERE event.partition = place.partition"
     " AND (event.xid, event.id) > (place.xid, place.id)"
-    " AND event.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY event.xid, event.id LIMIT :limit) AS e"
+    " AND event.xid < CAST(CAST(:horizon AS text) AS xid8) ORDER BY event.xid, event.id LIMIT :limit) AS e"
     " ORDER BY e.partition, e.xid_text::xid8, e.id"
 ).columns(
     Column("tenant_id", Uuid),
@@ -96,7 +99,8 @@ class EventLogServicer(eventlog_pb2_grpc.EventLogServiceServicer):
         limit = min(request.limit or DEFAULT_LIMIT, MAX_LIMIT)
         async with self._database.system_transaction() as connection:
             epoch = (await connection.execute(EPOCH)).one()
-            rows = (await connection.execute(READ, {**_places(request.positions), "limit": max(limit, 1)})).all()
+            wanted = {**_places(request.positions), "horizon": epoch.horizon, "limit": max(limit, 1)}
+            rows = (await connection.execute(READ, wanted)).all()
         return eventlog_pb2.ReadResponse(
             log_epoch=epoch.log_epoch, epoch_transaction_id=int(epoch.xid), events=[_to_proto(row) for row in rows]
         )
