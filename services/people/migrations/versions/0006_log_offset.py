@@ -1,15 +1,15 @@
 """The event log counts on when a restore has brought it to a server that counts transactions anew.
 
-Revision ID: 0005
-Revises: 0004
+Revision ID: 0006
+Revises: 0005
 """
 
 from alembic import op
 
 from services.runtime.database import log_offset_ddl
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
