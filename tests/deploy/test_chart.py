@@ -66,6 +66,7 @@ def test_an_unknown_field_is_refused() -> None:
         ("exposure.kind=ingress", "/exposure/hosts"),
         ("exposure.kind=gateway", "/exposure/gateway/parents"),
         ("secrets.owners=", "/secrets/owners"),
+        ("secrets.databaseAuthority.secret=a,secrets.databaseAuthority.configMap=b", "/secrets/databaseAuthority"),
         ("image.digest=latest", "/image/digest"),
         ("drainSeconds=0", "/drainSeconds"),
     ],
@@ -120,7 +121,7 @@ def test_every_pod_is_restricted(values: str) -> None:
         }
         assert {*only["resources"]["requests"]} == {*only["resources"]["limits"]} == {"cpu", "memory"}
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys()
-        assert all({*volume} <= {"name", "secret", "emptyDir"} for volume in spec["volumes"])
+        assert all({*volume} <= {"name", "secret", "configMap", "emptyDir"} for volume in spec["volumes"])
         assert only["command"][0] == "python"
         assert spec["serviceAccountName"].endswith(name)
 

@@ -181,7 +181,7 @@ class Proof:
             raise NotShown(f"{script}\n{done.stdout[-500:]}\n{done.stderr[-1500:]}")
 
     def _names_secrets_that_exist(self, namespace: str) -> None:
-        secrets = json.loads(self.plane.kubectl("-n", namespace, "get", "secrets", "-o", "json"))["items"]
+        secrets = json.loads(self.plane.kubectl("-n", namespace, "get", "secrets,configmaps", "-o", "json"))["items"]
         held = {each["metadata"]["name"]: set(each.get("data", {})) for each in secrets}
         for values in self.values:
             objects = YAML(typ="safe").load_all(self._template(CHART, values, namespace))
@@ -263,13 +263,16 @@ def sh_blocks(text: str) -> Iterator[str]:
 
 
 def named_secrets(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each Secret and key that an object's pods are told from, and each Secret that they mount."""
+    """Each Secret or ConfigMap that an object's pods are told from or mount, with the key where one is named."""
     pod = thing.get("spec", {}).get("template", {}).get("spec", {})
     for container in pod.get("containers", ()):
         for variable in container.get("env", ()):
             if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
                 yield reference["name"], reference["key"]
-    yield from ((each["secret"]["secretName"], "") for each in pod.get("volumes", ()) if "secret" in each)
+    for volume in pod.get("volumes", ()):
+        for kind, called in (("secret", "secretName"), ("configMap", "name")):
+            if held := volume.get(kind):
+                yield from ((held[called], item["key"]) for item in held.get("items", [{"key": ""}]))
 
 
 def _values(chart: Path, name: str) -> tuple[str, ...]:
