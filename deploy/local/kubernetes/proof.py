@@ -105,17 +105,18 @@ class Proof:
         namespace = self._namespace(values)
         with tempfile.TemporaryDirectory() as folder:
             previous, name = previous_chart(Path(folder))
-            first = ("--set", "image.tag=0.0.1") if previous == CHART else ()
-            self._succeeds("install", previous, namespace, *_values(previous, values), *first, *_WAIT)
+            chosen = _values(previous, values)
+            self._succeeds("install", previous, namespace, *chosen, "--set", "image.tag=0.0.1", *_WAIT)
+            # Whoever upgrades keeps the values of before at first: what they chose then the chart still takes.
+            self._succeeds("upgrade", CHART, namespace, *chosen, "--set", "image.tag=0.0.2", *_WAIT)
         before = self._jobs(namespace)
-        old = self._images(namespace)
-        self._succeeds("upgrade", CHART, namespace, *_values(CHART, values), "--set", "image.tag=0.0.2", *_WAIT)
+        self._succeeds("upgrade", CHART, namespace, *_values(CHART, values), "--set", "image.tag=0.0.3", *_WAIT)
         if set(before.values()) & set(self._jobs(namespace).values()):
             raise NotShown("the hooks did not run again at the upgrade")
-        if self._images(namespace) != {"attune:0.0.2"}:
+        if self._images(namespace) != {"attune:0.0.3"}:
             raise NotShown(f"after the upgrade there is {self._images(namespace)}")
         pods = self._ready_pods(namespace)
-        self._rolled_back(namespace, old)
+        self._rolled_back(namespace, {"attune:0.0.1"})
         self._uninstalled(namespace)
         self._gone(namespace)
         return f"from {name}; {len(before)} hook jobs ran each time, {pods} pods ready"
@@ -242,9 +243,8 @@ class Proof:
         return items
 
     def _events(self, namespace: str) -> str:
-        return self.plane.run("kubectl", "-n", namespace, "get", "events", "--field-selector=type=Warning").stdout[
-            -1500:
-        ]
+        warnings = ("events", "--field-selector=type=Warning")
+        return self.plane.run("kubectl", "-n", namespace, "get", *warnings).stdout[-1500:]
 
     def _namespace(self, name: str) -> str:
         """A namespace whose pods must be restricted."""
@@ -285,19 +285,16 @@ def _completed(job: Mapping[str, Any]) -> bool:
     return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
 
 
-def previous_chart(folder: Path) -> tuple[Path, str]:
-    """The chart of the release before, from the history; where it had none, this one with another image."""
-    inside = CHART.relative_to(REPOSITORY)
-    if PREVIOUS.exists():
-        commit = PREVIOUS.read_text().split()[0]
-        archive = subprocess.run(
-            ["git", "archive", commit, str(inside), "deploy/observability"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            check=False,
+def previous_chart(folder: Path, previous: Path = PREVIOUS) -> tuple[Path, str]:
+    """The chart of the release before, from the history. Raises NotShown where this clone does not have it."""
+    inside, commit = CHART.relative_to(REPOSITORY), previous.read_text().strip()
+    command = ["git", "archive", commit, str(inside), "deploy/observability"]
+    archive = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
+    if archive.returncode:
+        raise NotShown(
+            f"deploy/PREVIOUS names {commit}, whose chart this clone does not have: the upgrade was NOT shown."
+            f" Clone with full history (git fetch --unshallow). git said: {archive.stderr.decode().strip()}"
         )
-        if archive.returncode == 0:
-            subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
-            version = YAML(typ="safe").load(folder / inside / "Chart.yaml")["version"]
-            return folder / inside, f"the chart {version} of {commit[:10]}"
-    return CHART, "this chart with an older image, the release before had none"
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    version = YAML(typ="safe").load(folder / inside / "Chart.yaml")["version"]
+    return folder / inside, f"the chart {version} of {commit[:10]}"
