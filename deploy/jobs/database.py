@@ -10,13 +10,14 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.names import SERVICES
+from services.runtime.database import certificate_told
 
 ITERATIONS = 4096  # PostgreSQL's own default
 BOOTSTRAP = Path(__file__).resolve().parents[1] / "bootstrap.sql"
@@ -86,6 +87,13 @@ def _on(url: str, database: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
 
 
+def for_driver(url: str) -> str:
+    """The URL as the driver itself reads it, which calls `sslmode` what the other roles' URLs call `ssl`."""
+    parts = urlsplit(url)
+    options = [("sslmode" if name == "ssl" else name, value) for name, value in parse_qsl(parts.query)]
+    return urlunsplit((parts.scheme.partition("+")[0], parts.netloc, parts.path, urlencode(options, safe="/"), ""))
+
+
 def roles_of(urls: list[str]) -> tuple[str, dict[str, str]]:
     """The database that all URLs name, and the password of each role. Raises ValueError when they name several."""
     parts = [urlsplit(url) for url in urls]
@@ -99,7 +107,8 @@ def main() -> int:
     """Bootstrap by the environment."""
     urls = [url for service in SERVICES for url in RoleSettings(_env_prefix=prefix(service)).urls()]
     database, passwords = roles_of(urls)
-    asyncio.run(bootstrap(AdministratorSettings().database_url, database, passwords))
+    with certificate_told():
+        asyncio.run(bootstrap(for_driver(AdministratorSettings().database_url), database, passwords))
     print(f"database {database}: roles and schemas are there")  # noqa: T201 - a command's output
     return 0
 

@@ -46,6 +46,7 @@ class Program:
     before_start: Callable[[], None] | None = None
     held_file: Path | None = None
     checkout_file: Path | None = None
+    told: Callable[[], Mapping[str, str]] = dict  # asked at each start
 
 
 class Child:
@@ -141,7 +142,7 @@ class Child:
         with self.program.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *self.program.command,
-                env={**self.program.environment, **code},
+                env={**self.program.environment, **self.program.told(), **code},
                 cwd="/" if self.program.user else checkout,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

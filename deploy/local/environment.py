@@ -100,6 +100,7 @@ def _own(wiring: Wiring, name: str) -> dict[str, str]:
         own[f"ATTUNE_{name.upper()}_METRICS_PORT"] = str(wiring.ports[f"{name}_metrics"])
     if name in SERVICES:
         own[f"ATTUNE_{name.upper()}_PORT"] = str(wiring.ports[name])
+        own[f"ATTUNE_{name.upper()}_HEALTH_PORT"] = str(wiring.ports[f"{name}_health"])
         own[f"ATTUNE_{name.upper()}_DATABASE_URL"] = wiring.database_url(f"{name}_app")
         own[f"ATTUNE_{name.upper()}_SYSTEM_DATABASE_URL"] = wiring.database_url(f"{name}_system")
     if name == "gateway":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,10 +103,14 @@ class Layout:
         """The directory whose code this process runs when it starts next; this checkout where there is no file."""
         return self.root / "checkouts" / name
 
+    def told_file(self, name: str) -> Path:
+        """What this process alone is told when it starts next, as a mapping of variables; nothing without the file."""
+        return self.root / "told" / name
+
     def make(self) -> None:
         """Make the directories; only their owner may enter the keys."""
         data = (self.logs, self.binaries, self.temporal, self.redis)
-        for directory in (self.root, *data, self.root / "held", self.root / "checkouts"):
+        for directory in (self.root, *data, *(self.root / name for name in ("held", "checkouts", "told"))):
             directory.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, exist_ok=True)
         self.public_keys.mkdir(exist_ok=True)
@@ -121,6 +126,19 @@ class Layout:
             file.unlink()
         for name in names if checkout != REPOSITORY else ():
             self.checkout_file(name).write_text(str(checkout))
+
+    def tell(self, variables: Mapping[str, Mapping[str, str]]) -> None:
+        """Have each of these processes told something of its own, and all others nothing."""
+        for file in (self.root / "told").iterdir():
+            file.unlink()
+        for name, own in variables.items():
+            self.told_file(name).write_text(json.dumps(dict(own)))
+
+    def told(self, name: str) -> dict[str, str]:
+        """What a process alone is told."""
+        file = self.told_file(name)
+        variables: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        return variables
 
     def rotate_logs(self) -> None:
         """Keep the log of the run before as `<process>.log.1`."""

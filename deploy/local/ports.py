@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from deploy.names import SERVICES
+
 PortMode = Literal["standard", "free"]
 LOOPBACK = "127.0.0.1"
 
@@ -36,12 +38,16 @@ STANDARD: Mapping[str, int] = {
     "worker_metrics": 9057,
     "gateway_metrics": 9080,
 }
-# Temporal's services talk to one another here; nobody else does, so any free port will do.
-INTERNAL: tuple[str, ...] = tuple(
-    f"temporal_{service}_{use}"
-    for service in ("frontend", "history", "matching", "worker")
-    for use in ("grpc", "membership")
-    if (service, use) != ("frontend", "grpc")
+# Here Temporal's services talk to one another, and the supervisor asks services how they are; nobody else does, so
+# any free port will do.
+INTERNAL: tuple[str, ...] = (
+    *(
+        f"temporal_{service}_{use}"
+        for service in ("frontend", "history", "matching", "worker")
+        for use in ("grpc", "membership")
+        if (service, use) != ("frontend", "grpc")
+    ),
+    *(f"{service}_health" for service in SERVICES),
 )
 
 # Below the range from which the kernel takes the ports of outgoing connections, so that nothing takes a port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 
 from deploy.local import postgres, probes, redis, temporal
 from deploy.local.child import Program
@@ -24,10 +25,10 @@ def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Prog
     """One of Attune's own processes."""
     ports = wiring.ports
     ready: Mapping[str, probes.Probe] = {
-        **{service: probes.grpc_serving(ports[service]) for service in SERVICES},
+        **{service: probes.grpc_serving(ports[f"{service}_health"]) for service in SERVICES},
         "gateway": probes.http_ok(ports["gateway"], "/readyz"),
         "worker": probes.http_ok(ports["worker_metrics"], "/readyz"),
-        "bridge": probes.grpc_serving(ports["engine"]),
+        "bridge": probes.http_ok(ports["bridge_metrics"], "/readyz"),
     }
     answers_at = {"worker": "worker_metrics", "bridge": "engine"}.get(name, name)
     return Program(
@@ -38,6 +39,7 @@ def own_program(wiring: Wiring, name: str, inherited: Mapping[str, str]) -> Prog
         log=wiring.layout.log(name),
         held_file=wiring.layout.held_file(name),
         checkout_file=wiring.layout.checkout_file(name),
+        told=partial(wiring.layout.told, name),
         address=wiring.address(answers_at),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -35,7 +36,7 @@ class Stack:
 
     A `tied` stack stops when the program that started it ends, however it ends; one that is not stays up.
     `only` names the processes to start (what they need is added); `environment` overrides the caller's; `checkout` is
-    whose code and migrations to start with, this one's where none is named.
+    whose code and migrations to start with, this one's where none is named; `told` are variables of single processes.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         tied: bool = False,
         checkout: Path = REPOSITORY,
+        told: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.layout = Layout.at(data_dir) if data_dir else Layout.default()
         self._ports: PortMode = ports
@@ -54,6 +56,7 @@ class Stack:
         self._environment = {**os.environ, **(environment or {})}
         self._tied = tied
         self._checkout = checkout
+        self._told = told or {}
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self, tell: Callable[[Progress], None] | None = None) -> bool:
@@ -72,8 +75,8 @@ class Stack:
 
     def part(self, *names: str) -> Stack:
         """The same stack of which only these processes, and what they need, are to run; for while it is stopped."""
-        options: dict[str, Any] = {"environment": self._environment, "tied": self._tied, "checkout": self._checkout}
-        return Stack(self.layout.root, self._ports, only=names, **options)
+        options: dict[str, Any] = {"tied": self._tied, "checkout": self._checkout, "told": self._told}
+        return Stack(self.layout.root, self._ports, only=names, environment=self._environment, **options)
 
     def stop(self) -> bool:
         """Stop the stack, or what a killed supervisor left of it; false when nothing ran."""
@@ -132,13 +135,21 @@ class Stack:
     def replace(self, name: str, checkout: Path, seconds: float = 60.0) -> None:
         """End a process politely and let the code of a checkout take its place; returns when that is ready."""
         self.layout.checkout_file(name).write_text(str(checkout))
+        self._renew(name, f"{name} was not ready from {checkout}", seconds)
+
+    def _renew(self, name: str, complaint: str, seconds: float) -> None:
         ended = self.signal(name, signal.SIGTERM)
 
         def replaced() -> bool:
             process = self.running().processes[name]
             return process.state == "ready" and process.pid != ended
 
-        until(replaced, seconds, f"{name} was not ready from {checkout}")
+        until(replaced, seconds, complaint)
+
+    def tell(self, name: str, variables: Mapping[str, str], seconds: float = 60.0) -> None:
+        """Tell a process something of its own instead of what it was told before, and have it start anew with that."""
+        self.layout.told_file(name).write_text(json.dumps(dict(variables)))
+        self._renew(name, f"{name} was not ready with what it was told", seconds)
 
     def signal(self, name: str, which: signal.Signals) -> int:
         """Send a signal to a process and, when that ends it, wait until it is gone; its pid."""
@@ -157,7 +168,7 @@ class Stack:
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment that a process of this stack gets, for a program that acts in its place."""
-        return process_environment(self.wiring(), name, self._environment)
+        return {**process_environment(self.wiring(), name, self._environment), **self.layout.told(name)}
 
     def wiring(self) -> Wiring:
         """The addresses of the running stack."""
@@ -165,6 +176,7 @@ class Stack:
 
     def _spawn(self) -> None:
         self.layout.make()
+        self.layout.tell(self._told)
         with self.layout.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(
                 [

@@ -31,6 +31,7 @@ PAUSES = (0.1, 0.3, 0.8, 1.5)  # between tries while a service restarts; a comma
 OPTIONS = [
     ("grpc.max_receive_message_length", 80 * 1024 * 1024),
     ("grpc.max_send_message_length", 80 * 1024 * 1024),
+    ("grpc.lb_policy_name", "round_robin"),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),

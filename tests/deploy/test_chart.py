@@ -30,6 +30,7 @@ CUSTOM = (
     "ServiceMonitor",
     "PrometheusRule",
     "ScaledObject",
+    "TriggerAuthentication",
     "HTTPRoute",
     "Certificate",
 )  # the control plane checks these
@@ -63,9 +64,11 @@ def test_an_unknown_field_is_refused() -> None:
         ("transport.kind=plain", "/transport/kind"),
         ("transport.certManager.enabled=true", "/transport/certManager/issuer"),
         ("processes.payroll.replicas=1", "'payroll'"),
+        ("workers.keda.enabled=true", "/secrets/temporalApiKey"),  # KEDA speaks TLS by a certificate or a key only
         ("exposure.kind=ingress", "/exposure/hosts"),
         ("exposure.kind=gateway", "/exposure/gateway/parents"),
         ("secrets.owners=", "/secrets/owners"),
+        ("secrets.databaseAuthority.secret=a,secrets.databaseAuthority.configMap=b", "/secrets/databaseAuthority"),
         ("image.digest=latest", "/image/digest"),
         ("drainSeconds=0", "/drainSeconds"),
     ],
@@ -120,7 +123,7 @@ def test_every_pod_is_restricted(values: str) -> None:
         }
         assert {*only["resources"]["requests"]} == {*only["resources"]["limits"]} == {"cpu", "memory"}
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys()
-        assert all({*volume} <= {"name", "secret", "emptyDir"} for volume in spec["volumes"])
+        assert all({*volume} <= {"name", "secret", "configMap", "emptyDir"} for volume in spec["volumes"])
         assert only["command"][0] == "python"
         assert spec["serviceAccountName"].endswith(name)
 
@@ -177,6 +180,38 @@ def test_what_is_scaled_has_no_fixed_number(values: str) -> None:
     }
     for each in of_kind(objects, "Deployment"):
         assert ("replicas" in each["spec"]) == (each["metadata"]["name"] not in scaled)
+
+
+KEDA = ("--set", "workers.keda.enabled=true,temporal.tls.certificate=true")
+SCALED_BY_CPU = ("--set", "workers.cycle.autoscaling.enabled=true,workers.bulk.autoscaling.enabled=true")
+NOT_SCALED = ("--set", "workers.cycle.autoscaling.enabled=false,workers.bulk.autoscaling.enabled=false")
+
+
+@pytest.mark.parametrize("values", ALL)
+@pytest.mark.parametrize("chosen", [(), KEDA, SCALED_BY_CPU, (*KEDA, *SCALED_BY_CPU), (*KEDA, *NOT_SCALED)])
+def test_one_thing_at_most_scales_a_deployment(values: str, chosen: tuple[str, ...]) -> None:
+    """KEDA makes an autoscaler of its own: two that count differently would pull at one number."""
+    objects = rendered(values, *chosen)
+    scalers = list(of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject"))
+    targets = [each["spec"]["scaleTargetRef"]["name"] for each in scalers]
+    assert len(targets) == len(set(targets))
+    assert set(targets) == {
+        each["metadata"]["name"] for each in of_kind(objects, "Deployment") if "replicas" not in each["spec"]
+    }
+    assert {component(each) for each in of_kind(objects, "ScaledObject")} <= {"worker-cycle", "worker-bulk"}
+
+
+def test_keda_reaches_an_engine_behind_tls_by_the_workers_own_files() -> None:
+    objects = rendered("standard", *KEDA)
+    shown = {
+        each["metadata"]["name"]: each["spec"]["secretTargetRef"] for each in of_kind(objects, "TriggerAuthentication")
+    }
+    assert {entry["parameter"] for entries in shown.values() for entry in entries} == {"cert", "key", "ca"}
+    assert {entry["name"] for entries in shown.values() for entry in entries} == {"attune-temporal-tls"}
+    for each in of_kind(objects, "ScaledObject"):
+        (trigger,) = each["spec"]["triggers"]
+        assert trigger["authenticationRef"]["name"] in shown
+    assert not list(of_kind(rendered("multi-tenant"), "TriggerAuthentication"))
 
 
 def test_workers_follow_their_queues_where_keda_is() -> None:

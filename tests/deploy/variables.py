@@ -16,6 +16,7 @@ from services.goals.settings import GoalsSettings
 from services.notify.settings import NotifySettings
 from services.people.settings import PeopleSettings
 from services.reviews.settings import ReviewsSettings
+from services.runtime.settings.checks import AUTHORITY
 from services.scoring.settings import ScoringSettings
 from tests.deploy.charts import CHART, load, topology
 from workflows.settings import BridgeSettings, WorkerSettings
@@ -60,6 +61,7 @@ class Choices:
 
     tls: bool  # between processes; else a mesh has it
     engine_files: frozenset[str]  # authority, certificate
+    database_authority: bool  # a file of it
 
     def untold(self, component: str) -> dict[str, str]:
         """What a process could be told and is not, each with the reason."""
@@ -75,6 +77,8 @@ class Choices:
             told |= dict.fromkeys(ENGINE, "it has nothing to do with the engine")
         else:
             told |= self.engine_files_untold()
+        if "postgres" in process["uses"] and not self.database_authority:
+            told[AUTHORITY] = "the database's certificate is not verified"
         if "redis" not in process["uses"]:
             told["REDIS_URL"] = "it neither announces nor follows a log"
         if component == "gateway":
@@ -95,10 +99,11 @@ class Choices:
             return variables(EngineJobSettings) - self.engine_files_untold().keys()
         if name == "version":
             return variables(VersionJobSettings) - self.engine_files_untold().keys()
+        authority = frozenset({AUTHORITY} if self.database_authority else ())
         if name == "migrations":
-            return OWNERS
+            return OWNERS | authority
         roles = {f"{prefix(service)}{field.upper()}" for service in SERVICES for field in RoleSettings.model_fields}
-        return variables(AdministratorSettings) | roles
+        return variables(AdministratorSettings) | roles | authority
 
 
 def choices(values: str) -> Choices:
@@ -106,7 +111,8 @@ def choices(values: str) -> Choices:
     chosen = load(CHART / "values" / f"{values}.yaml") if values else {}
     own = chosen.get("temporal", {}).get("tls", {})
     files = frozenset(kind for kind in ("authority", "certificate") if own.get(kind))
-    return Choices(chosen.get("transport", {}).get("kind", "tls") == "tls", files)
+    authority = "databaseAuthority" in chosen.get("secrets", {})
+    return Choices(chosen.get("transport", {}).get("kind", "tls") == "tls", files, authority)
 
 
-COMPOSE = Choices(tls=False, engine_files=frozenset())
+COMPOSE = Choices(tls=False, engine_files=frozenset(), database_authority=False)

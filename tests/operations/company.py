@@ -19,6 +19,19 @@ RATINGS = {"M1": 5, "M2": 4, "E1": 3, "E2": 4, "E3": 5, "E4": 3}
 REVIEWS = ("self_review", "manager_review")
 
 
+def larger_staff(managers: int, reports: int) -> tuple[bytes, dict[str, int]]:
+    """Return a staff file of so many managers with so many reports each below one chair, and what each is rated."""
+    leaders = [f"L{number}" for number in range(managers)]
+    rows = [STAFF.read_text(encoding="utf-8").splitlines()[0], "C1,主席,c1@small.example,大同频,,董事长,M3,2019-01-01"]
+    for code in leaders:
+        rows.append(f"{code},经理{code},{code.lower()}@small.example,大同频/{code},C1,经理,M1,2020-03-01")
+        for number in range(reports):
+            own = f"{code}P{number}"
+            rows.append(f"{own},员工{own},{own.lower()}@small.example,大同频/{code},{code},顾问,P5,2021-03-01")
+    codes = [row.partition(",")[0] for row in rows[2:]]
+    return "\n".join((*rows, "")).encode(), {code: 3 + index % 3 for index, code in enumerate(codes)}
+
+
 @dataclass
 class SmallCompany:
     """One tenant with one cycle; `ledger` notes what was acknowledged."""
@@ -27,6 +40,8 @@ class SmallCompany:
     name: str
     ledger: Ledger
     dice: random.Random = field(default_factory=lambda: random.Random(0))
+    staff: bytes = STAFF.read_bytes()
+    ratings: Mapping[str, int] = field(default_factory=lambda: RATINGS)
     tenant_id: str = ""
     cycle_id: str = ""
     ids: dict[str, str] = field(default_factory=dict)
@@ -39,7 +54,7 @@ class SmallCompany:
         tenant = await root.post("/tenants", {"name": self.name, "admin_email": "hr@small.example"})
         self.tenant_id = tenant["id"]
         admin = await self.caller("ADMIN")
-        await admin.upload("/employees:import", "staff.csv", STAFF.read_bytes())
+        await admin.upload("/employees:import", "staff.csv", self.staff)
         self.ids = {each["id"]: each["code"] async for each in admin.items("/employees")}
         await admin.post("/templates", {"source": TEMPLATE.read_text(encoding="utf-8"), "publish": True})
 
@@ -112,7 +127,7 @@ class SmallCompany:
         admin = await self.caller("ADMIN")
         got = {self.ids[row["employee_id"]]: row async for row in admin.items("/results", cycle=self.cycle_id)}
         found = {code: Decimal(row["final"]) for code, row in got.items() if row.get("released")}
-        wanted = {code: Decimal(rating * 20) for code, rating in RATINGS.items()}
+        wanted = {code: Decimal(rating * 20) for code, rating in self.ratings.items()}
         differing = sorted(code for code in found.keys() | wanted if found.get(code) != wanted.get(code))
         return [f"{code}: {found.get(code)} instead of {wanted.get(code)}" for code in differing]
 
@@ -120,7 +135,7 @@ class SmallCompany:
         return await (await self.caller("ADMIN")).get(f"/cycles/{self.cycle_id}")
 
     async def _review(self, code: str, task: Mapping[str, Any]) -> None:
-        rating = RATINGS[self.ids[task["employee_id"]]]
+        rating = self.ratings[self.ids[task["employee_id"]]]
         answers = [{"item": "conduct/service", "value": str(rating)}]
         body = {"stage_id": task["stage_id"], "version": task.get("version", 0), "answers": answers}
         key = self.ledger.invoke("submit", task["id"])

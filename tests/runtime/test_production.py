@@ -37,6 +37,7 @@ SOUND = {
     **CERTIFICATE,
     "ATTUNE_IDENTITY_KEY_FILE": "/keys/own.pem",
     "ATTUNE_IDENTITY_KEYS_DIR": "/keys/public",
+    "PGSSLROOTCERT": "/database/ca.crt",
     "REDIS_URL": "rediss://redis.example:6379",
     "TEMPORAL_ADDRESS": "temporal.example:7233",
     "TEMPORAL_TLS": "true",
@@ -75,6 +76,7 @@ DEVELOPMENT = [
     ("ATTUNE_REVIEWS_DATABASE_URL", UNENCRYPTED, {"services.reviews"}),
     ("ATTUNE_REVIEWS_DATABASE_URL", f"{UNENCRYPTED}?ssl=prefer", {"services.reviews"}),
     ("ATTUNE_GOALS_SYSTEM_DATABASE_URL", UNENCRYPTED.replace("x93jd", "Postgres") + "?ssl=require", {"services.goals"}),
+    ("PGSSLROOTCERT", None, {f"services.{name}" for name in SERVICES}),
     ("ATTUNE_SCORING_HOST", "127.0.0.1", {"services.scoring"}),
 ]  # fmt: skip
 

@@ -43,7 +43,10 @@ _DEFINITIONS = (
         )
         for kind in ("servicemonitors", "prometheusrules")
     ),
-    ("github.com/kedacore/keda/v2", "2.18.0", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    *(
+        ("github.com/kedacore/keda/v2", "2.18.0", f"config/crd/bases/keda.sh_{kind}.yaml")
+        for kind in ("scaledobjects", "triggerauthentications")
+    ),
     ("github.com/cert-manager/cert-manager", "1.19.1", "deploy/crds/cert-manager.io_certificates.yaml"),
 )
 Report = Callable[[str], None]
@@ -77,9 +80,8 @@ class Programs:
     @property
     def definitions(self) -> Path:
         """The kinds of other projects."""
-        return (
-            self.folder / f"kubernetes-kinds-{'-'.join(dict.fromkeys(version for _, version, _ in _DEFINITIONS))}.yaml"
-        )
+        named = "-".join((*dict.fromkeys(version for _, version, _ in _DEFINITIONS), str(len(_DEFINITIONS))))
+        return self.folder / f"kubernetes-kinds-{named}.yaml"
 
     def complete(self) -> bool:
         """Whether everything that the control plane needs is kept."""

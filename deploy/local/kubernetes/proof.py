@@ -27,6 +27,11 @@ _WAIT = ("--wait", "--timeout", "5m")
 _RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 # What a hook has made stays for a day, so that its output can be read.
 _LEFT = frozenset({"Job"})
+_KEDA = ("--set", "workers.keda.enabled=true")
+_KINDS = (
+    "deploy,svc,sa,pdb,hpa,netpol,ingress,job,"
+    "scaledobject,triggerauthentication,httproute,certificate,servicemonitor,prometheusrule"
+)
 _JOBS = ("setup-database", "setup-migrations", "setup-engine")
 
 
@@ -53,6 +58,7 @@ class Proof:
         for values in self.values:
             self._show(f"{values}: every object passes strict server-side validation", partial(self._validate, values))
             self._show(f"{values}: install, upgrade, rollback, uninstall", partial(self._live_through, values))
+        self._show("standard with KEDA: every object is valid, too", partial(self._validate, "standard", *_KEDA))
         self._show("the runbook's commands, and every Secret that pods name is one of its", self._follow_runbook)
         self._show("standard: Helm 3 installs it, too", partial(self._installs_with_helm_3, "standard"))
         self.report(f"{self.passed} passed, {self.failed} failed")
@@ -77,7 +83,7 @@ class Proof:
             template.write_text(template.read_text().replace("\nspec:\n", "\nspec:\n  bogusField: 1\n", 1))
             manifest = self._template(chart, "small", namespace)
             done = self._apply_dry(namespace, manifest)
-            installed = self._helm("install", RELEASE, str(chart), namespace, *_values(chart, "small"), "--no-hooks")
+            installed = self._helm("install", str(chart), namespace, *_values(chart, "small"), "--no-hooks")
         self._gone(namespace)
         for refused in (done, installed):
             if refused.returncode == 0 or "bogusField" not in refused.stderr:
@@ -92,9 +98,9 @@ class Proof:
             raise NotShown(f"accepted, or refused for another reason: {done.stderr[-500:]}")
         return ""
 
-    def _validate(self, values: str) -> str:
-        namespace = self._namespace(f"valid-{values}")
-        manifest = self._template(CHART, values, namespace)
+    def _validate(self, values: str, *more: str) -> str:
+        namespace = self._namespace(f"valid-{values}{len(more)}")
+        manifest = self._template(CHART, values, namespace, *more)
         done = self._apply_dry(namespace, manifest)
         self._gone(namespace)
         if done.returncode or "would violate" in done.stderr:
@@ -105,17 +111,18 @@ class Proof:
         namespace = self._namespace(values)
         with tempfile.TemporaryDirectory() as folder:
             previous, name = previous_chart(Path(folder))
-            first = ("--set", "image.tag=0.0.1") if previous == CHART else ()
-            self._succeeds("install", previous, namespace, *_values(previous, values), *first, *_WAIT)
+            chosen = _values(previous, values)
+            self._succeeds("install", previous, namespace, *chosen, "--set", "image.tag=0.0.1", *_WAIT)
+            # Whoever upgrades keeps the values of before at first: what they chose then the chart still takes.
+            self._succeeds("upgrade", CHART, namespace, *chosen, "--set", "image.tag=0.0.2", *_WAIT)
         before = self._jobs(namespace)
-        old = self._images(namespace)
-        self._succeeds("upgrade", CHART, namespace, *_values(CHART, values), "--set", "image.tag=0.0.2", *_WAIT)
+        self._succeeds("upgrade", CHART, namespace, *_values(CHART, values), "--set", "image.tag=0.0.3", *_WAIT)
         if set(before.values()) & set(self._jobs(namespace).values()):
             raise NotShown("the hooks did not run again at the upgrade")
-        if self._images(namespace) != {"attune:0.0.2"}:
+        if self._images(namespace) != {"attune:0.0.3"}:
             raise NotShown(f"after the upgrade there is {self._images(namespace)}")
         pods = self._ready_pods(namespace)
-        self._rolled_back(namespace, old)
+        self._rolled_back(namespace, {"attune:0.0.1"})
         self._uninstalled(namespace)
         self._gone(namespace)
         return f"from {name}; {len(before)} hook jobs ran each time, {pods} pods ready"
@@ -129,12 +136,9 @@ class Proof:
         done = self.plane.run("helm", "uninstall", RELEASE, "--namespace", namespace, *_WAIT)
         if done.returncode:
             raise NotShown(f"uninstall: {done.stderr[-1000:]}")
-        kinds = (
-            "deploy,svc,sa,pdb,hpa,netpol,ingress,job,scaledobject,httproute,certificate,servicemonitor,prometheusrule"
-        )
         left = [
             f"{each['kind']} {each['metadata']['name']}"
-            for each in self._items(namespace, kinds, "app.kubernetes.io/part-of=attune")
+            for each in self._items(namespace, _KINDS, "app.kubernetes.io/part-of=attune")
             if each["kind"] not in _LEFT
         ]
         if left:
@@ -147,9 +151,9 @@ class Proof:
             if done.returncode or "unknown field" in done.stderr or "would violate" in done.stderr:
                 raise NotShown(f"{command[0]}: {done.stdout[-500:]} {done.stderr[-1000:]}")
         done = self.plane.run("helm3", "uninstall", RELEASE, "--namespace", namespace, "--wait")
+        self._gone(namespace)
         if done.returncode:
             raise NotShown(done.stderr[-1000:])
-        self._gone(namespace)
         return ""
 
     def _follow_runbook(self) -> str:
@@ -181,20 +185,19 @@ class Proof:
             raise NotShown(f"{script}\n{done.stdout[-500:]}\n{done.stderr[-1500:]}")
 
     def _names_secrets_that_exist(self, namespace: str) -> None:
-        secrets = json.loads(self.plane.kubectl("-n", namespace, "get", "secrets", "-o", "json"))["items"]
+        secrets = json.loads(self.plane.kubectl("-n", namespace, "get", "secrets,configmaps", "-o", "json"))["items"]
         held = {each["metadata"]["name"]: set(each.get("data", {})) for each in secrets}
         for values in self.values:
             objects = YAML(typ="safe").load_all(self._template(CHART, values, namespace))
-            missing = {named for each in objects if each for named in named_secrets(each)} - {
-                (name, key) for name, keys in held.items() for key in ("", *keys)
-            }
+            given = {(name, key) for name, keys in held.items() for key in ("", *keys)}
+            missing = {named for each in objects if each for named in named_secrets(each)} - given
             if missing:
                 raise NotShown(f"{values}: pods name {sorted(missing)}, which the runbook does not make")
 
-    def _template(self, chart: Path, values: str, namespace: str) -> str:
+    def _template(self, chart: Path, values: str, namespace: str, *more: str) -> str:
         done = self.plane.run(
             "helm", "template", RELEASE, str(chart), "--namespace", namespace, *_values(chart, values),
-            "--kube-version", KUBERNETES,
+            "--kube-version", KUBERNETES, *more,
         )  # fmt: skip
         if done.returncode:
             raise NotShown(done.stderr[-2000:])
@@ -206,13 +209,11 @@ class Proof:
             given=manifest,
         )  # fmt: skip
 
-    def _helm(
-        self, action: str, release: str, chart: str, namespace: str, *more: str
-    ) -> subprocess.CompletedProcess[str]:
-        return self.plane.run("helm", action, release, chart, "--namespace", namespace, *more)
+    def _helm(self, action: str, chart: str, namespace: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.plane.run("helm", action, RELEASE, chart, "--namespace", namespace, *more)
 
     def _succeeds(self, action: str, chart: Path, namespace: str, *more: str) -> None:
-        done = self._helm(action, RELEASE, str(chart), namespace, *more)
+        done = self._helm(action, str(chart), namespace, *more)
         if done.returncode or "would violate" in done.stderr:
             raise NotShown(f"{action}: {done.stderr[-1500:]}\n{self._events(namespace)}")
         jobs = self._items(namespace, "jobs", "app.kubernetes.io/part-of=attune")
@@ -242,9 +243,7 @@ class Proof:
         return items
 
     def _events(self, namespace: str) -> str:
-        return self.plane.run("kubectl", "-n", namespace, "get", "events", "--field-selector=type=Warning").stdout[
-            -1500:
-        ]
+        return self.plane.run("kubectl", "-n", namespace, "events", "--types=Warning").stdout[-1500:]
 
     def _namespace(self, name: str) -> str:
         """A namespace whose pods must be restricted."""
@@ -263,13 +262,16 @@ def sh_blocks(text: str) -> Iterator[str]:
 
 
 def named_secrets(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each Secret and key that an object's pods are told from, and each Secret that they mount."""
+    """Each Secret or ConfigMap that an object's pods are told from or mount, with the key where one is named."""
     pod = thing.get("spec", {}).get("template", {}).get("spec", {})
     for container in pod.get("containers", ()):
         for variable in container.get("env", ()):
             if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
                 yield reference["name"], reference["key"]
-    yield from ((each["secret"]["secretName"], "") for each in pod.get("volumes", ()) if "secret" in each)
+    for volume in pod.get("volumes", ()):
+        for kind, called in (("secret", "secretName"), ("configMap", "name")):
+            if held := volume.get(kind):
+                yield from ((held[called], item["key"]) for item in held.get("items", [{"key": ""}]))
 
 
 def _values(chart: Path, name: str) -> tuple[str, ...]:
@@ -282,19 +284,16 @@ def _completed(job: Mapping[str, Any]) -> bool:
     return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
 
 
-def previous_chart(folder: Path) -> tuple[Path, str]:
-    """The chart of the release before, from the history; where it had none, this one with another image."""
-    inside = CHART.relative_to(REPOSITORY)
-    if PREVIOUS.exists():
-        commit = PREVIOUS.read_text().split()[0]
-        archive = subprocess.run(
-            ["git", "archive", commit, str(inside), "deploy/observability"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            check=False,
+def previous_chart(folder: Path, previous: Path = PREVIOUS) -> tuple[Path, str]:
+    """The chart of the release before, from the history. Raises NotShown where this clone does not have it."""
+    inside, commit = CHART.relative_to(REPOSITORY), previous.read_text().strip()
+    command = ["git", "archive", commit, str(inside), "deploy/observability"]
+    archive = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
+    if archive.returncode:
+        raise NotShown(
+            f"deploy/PREVIOUS names {commit}, whose chart this clone does not have: the upgrade was NOT shown."
+            f" Clone with full history (git fetch --unshallow). git said: {archive.stderr.decode().strip()}"
         )
-        if archive.returncode == 0:
-            subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
-            version = YAML(typ="safe").load(folder / inside / "Chart.yaml")["version"]
-            return folder / inside, f"the chart {version} of {commit[:10]}"
-    return CHART, "this chart with an older image, the release before had none"
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    version = YAML(typ="safe").load(folder / inside / "Chart.yaml")["version"]
+    return folder / inside, f"the chart {version} of {commit[:10]}"

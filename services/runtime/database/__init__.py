@@ -10,6 +10,7 @@ from services.runtime.database.schema import (
     row_level_security_ddl,
     runtime_tables_ddl,
 )
+from services.runtime.database.trust import certificate_told
 from services.runtime.database.work import Work, WorkFactory
 from services.runtime.identity import Origin
 
@@ -20,6 +21,7 @@ __all__ = [
     "Runner",
     "Work",
     "WorkFactory",
+    "certificate_told",
     "log_offset_ddl",
     "metadata",
     "migration_environment",

@@ -9,6 +9,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.runtime.database.trust import certificate_told
+
 SERVICES = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +25,8 @@ def configuration(service: str, owner_url: str) -> Config:
 
 def upgrade(service: str, owner_url: str) -> None:
     """Bring the service's schema to its newest migration; runs its own event loop."""
-    command.upgrade(configuration(service, owner_url), "head")
+    with certificate_told():
+        command.upgrade(configuration(service, owner_url), "head")
 
 
 def migration_environment(metadata: MetaData) -> None:

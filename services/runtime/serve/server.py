@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from services.runtime import eventlog, telemetry
-from services.runtime.database import Database
+from services.runtime.database import Database, certificate_told
 from services.runtime.errors import status_of
 from services.runtime.identity import Access, Gate, TokenVerifier
 from services.runtime.serve.edge import EdgeInterceptor
@@ -158,7 +158,8 @@ async def _wait_for(database: Database) -> None:
     deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
     while True:
         try:
-            return await database.verify_role()
+            with certificate_told():
+                return await database.verify_role()
         except Exception as error:
             if status_of(error).code is not grpc.StatusCode.UNAVAILABLE:
                 raise

@@ -5,7 +5,9 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 WELL_KNOWN_PASSWORDS = frozenset({"", "attune", "admin", "changeme", "change-me", "password", "postgres", "secret"})
-ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+VERIFIED = frozenset({"verify-ca", "verify-full"})
+ENCRYPTED = VERIFIED | {"require"}
+AUTHORITY = "PGSSLROOTCERT"  # the variable that the driver of PostgreSQL reads at each connection, as psql does
 
 
 class Finding(NamedTuple):
@@ -24,6 +26,11 @@ def database_faults(url: str, *, encrypted_by_us: bool) -> Iterator[str]:
     host = parts.hostname or next(iter(options.get("host", ())), "")
     if encrypted_by_us and host and not host.startswith("/") and not ENCRYPTED & set(options.get("ssl", ())):
         yield "the connection is not encrypted; add ?ssl=verify-full"
+
+
+def verifies(url: str) -> bool:
+    """Return whether a database URL asks for the server's certificate to be verified, which wants an authority."""
+    return bool(VERIFIED & set(parse_qs(urlsplit(url).query).get("ssl", ())))
 
 
 def is_loopback(address: str) -> bool:

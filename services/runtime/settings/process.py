@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.runtime.settings.checks import Finding, database_faults, is_loopback
+from services.runtime.settings.checks import AUTHORITY, Finding, database_faults, is_loopback, verifies
 
 HERE_ONLY = "is of this machine only, and production runs on several"
 
@@ -97,6 +97,8 @@ class ServiceSettings(ProcessSettings):
     health_port: int = Field(default=0, ge=0, le=65535)  # gRPC health without TLS, for probes that know none; 0: none
     database_url: str = Field(repr=False)
     system_database_url: str = Field(repr=False)
+    # Who signs the database's certificate; the driver reads this variable by itself.
+    database_authority_file: Path | None = Field(default=None, validation_alias=AUTHORITY)
     pool_size: int = Field(default=12, ge=1)
     system_pool_size: int = Field(default=4, ge=1)
     event_poll_seconds: float = Field(default=0.5, gt=0)
@@ -108,6 +110,10 @@ class ServiceSettings(ProcessSettings):
         for name in ("database_url", "system_database_url"):
             for message in database_faults(getattr(self, name), encrypted_by_us=self.transport == "tls"):
                 yield self._finding(name, message)
+        if self.database_authority_file is None and any(map(verifies, (self.database_url, self.system_database_url))):
+            yield self._finding(
+                "database_authority_file", "the database's URL wants a certificate verified; name the file"
+            )
 
 
 def owner_database_url(service: str) -> str:

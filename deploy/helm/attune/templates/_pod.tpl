@@ -47,6 +47,32 @@ capabilities: {drop: [ALL]}
 {{- with .Values.temporal.tls -}}{{- if and .enabled (or .authority .certificate) -}}yes{{- end -}}{{- end -}}
 {{- end -}}
 
+{{/* Yes, where the authority of the database's certificate is given; takes the root. */}}
+{{- define "attune.databaseAuthority" -}}
+{{- with .Values.secrets.databaseAuthority -}}{{- if or .secret .configMap -}}yes{{- end -}}{{- end -}}
+{{- end -}}
+
+{{/* The variable by which the driver finds that authority, for whatever connects to the database; takes the root. */}}
+{{- define "attune.databaseAuthority.variable" -}}
+- {name: PGSSLROOTCERT, value: /etc/attune/database/ca.crt}
+{{- end -}}
+
+{{- define "attune.databaseAuthority.mount" -}}
+- {name: database, mountPath: /etc/attune/database, readOnly: true}
+{{- end -}}
+
+{{/* Takes the root. */}}
+{{- define "attune.databaseAuthority.volume" -}}
+{{- with .Values.secrets.databaseAuthority -}}
+- name: database
+{{- if .secret }}
+  secret: {secretName: {{ .secret }}, defaultMode: 0444, items: [{key: {{ .key }}, path: ca.crt}]}
+{{- else }}
+  configMap: {name: {{ .configMap }}, defaultMode: 0444, items: [{key: {{ .key }}, path: ca.crt}]}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* What the workers' code is called where the engine tells versions apart; takes the root. */}}
 {{- define "attune.buildId" -}}
 {{- if .Values.workers.versioning.enabled -}}
@@ -87,6 +113,9 @@ capabilities: {drop: [ALL]}
 {{- $secret := get $values.secrets.databases .component }}
 {{ include "attune.fromSecret" (dict "name" (printf "%s_DATABASE_URL" $prefix) "secret" $secret "key" "url") }}
 {{ include "attune.fromSecret" (dict "name" (printf "%s_SYSTEM_DATABASE_URL" $prefix) "secret" $secret "key" "system-url") }}
+{{- if include "attune.databaseAuthority" $root }}
+{{ include "attune.databaseAuthority.variable" $root }}
+{{- end }}
 {{- end }}
 {{- if has "redis" $process.uses }}
 {{ include "attune.fromSecret" (dict "name" "REDIS_URL" "secret" $values.secrets.redis "key" "url") }}
