@@ -133,7 +133,7 @@ async def extend_stage(
 
 @cycles.command("close-stage")
 async def close_stage(session: Session, cycle: CycleArgument, stage: StageArgument, reason: Reason) -> Shown:
-    """Close an open stage now."""
+    """Close an open stage now, or wait no longer for those who were given more time."""
     reply = await _of_stage(session, cycle, stage, "close", {"reason": reason})
     return Shown(reply, [f"{stage} is {reply['state']}."])
 

@@ -71,7 +71,9 @@ def component(thing: Object) -> str:
 
 def pods(objects: tuple[Object, ...]) -> dict[str, Object]:
     """The pod template of each component."""
-    return {component(each): each["spec"]["template"] for each in of_kind(objects, "Deployment", "Job")}
+    made = {component(each): each["spec"]["template"] for each in of_kind(objects, "Deployment", "Job")}
+    later = {component(each): each["spec"]["jobTemplate"]["spec"]["template"] for each in of_kind(objects, "CronJob")}
+    return made | later
 
 
 def container(pod: Object) -> Object:

@@ -150,3 +150,4 @@ def test_a_process_leaves_the_release_only_to_its_stores(values: str) -> None:
         assert leaving[name] == {53} | {ports[store] for store in process["uses"]} | traces, name
     for name, store in jobs.items():
         assert leaving[name] == {53, ports[store]}
+    assert leaving["operations"] == {53, ports["postgres"], ports["temporal"]}

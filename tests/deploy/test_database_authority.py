@@ -142,7 +142,7 @@ def test_whoever_speaks_to_the_database_has_the_authoritys_file_and_nobody_else(
     for name, pod in pods(rendered(values)).items():
         told = {entry["name"]: entry.get("value") for entry in container(pod)["env"]}
         mounts = {mount["mountPath"]: mount for mount in container(pod)["volumeMounts"]}
-        wanted = name in (*SERVICES, "setup-database", "setup-migrations")
+        wanted = name in (*SERVICES, "setup-database", "setup-migrations", "operations")
         assert ("PGSSLROOTCERT" in told) == wanted, name
         assert not wanted or mounts[str(Path(told["PGSSLROOTCERT"]).parent)]["readOnly"] is True
         assert ("/etc/attune/database" in mounts) == wanted, name

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from deploy.names import SERVICES
+from deploy.operations.reach import find_installation
 from services.runtime.settings import ProcessSettings
 from services.runtime.settings import load as load_settings
 from tests.deploy.charts import CHART, VALUES, Object, container, load, pods, rendered
@@ -34,8 +36,19 @@ def told(pod: Object) -> dict[str, str]:
 def test_a_process_is_told_all_that_its_class_reads_and_nothing_else(values: str) -> None:
     for component, pod in pods(rendered(values)).items():
         job = component.removeprefix("setup-")
-        wanted = choices(values).expected(component) if job == component else choices(values).expected_of_job(job)
+        wanted = choices(values).expected(component) if component in CLASSES else choices(values).expected_of_job(job)
         assert told(pod).keys() == wanted, component
+
+
+@pytest.mark.parametrize("values", ["", *VALUES])
+def test_operators_commands_find_the_installation_by_what_they_are_told(
+    values: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in told(pods(rendered(values))["operations"]).items():
+        monkeypatch.setenv(name, value)
+    found = find_installation()
+    assert found.urls.keys() == {f"{service}_{role}" for service in SERVICES for role in ("owner", "system")}
+    assert found.temporal.temporal_namespace
 
 
 @pytest.mark.parametrize("values", ["", *VALUES])

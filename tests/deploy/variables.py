@@ -97,13 +97,19 @@ class Choices:
         """What a job of the setup is told."""
         if name == "engine":
             return variables(EngineJobSettings) - self.engine_files_untold().keys()
+        if name == "operations":
+            systems = {f"{prefix(service)}SYSTEM_DATABASE_URL" for service in SERVICES}
+            return OWNERS | systems | self.expected_of_job("engine") | self._authority
         if name == "version":
             return variables(VersionJobSettings) - self.engine_files_untold().keys()
-        authority = frozenset({AUTHORITY} if self.database_authority else ())
         if name == "migrations":
-            return OWNERS | authority
+            return OWNERS | self._authority
         roles = {f"{prefix(service)}{field.upper()}" for service in SERVICES for field in RoleSettings.model_fields}
-        return variables(AdministratorSettings) | roles | authority
+        return variables(AdministratorSettings) | roles | self._authority
+
+    @property
+    def _authority(self) -> frozenset[str]:
+        return frozenset({AUTHORITY} if self.database_authority else ())
 
 
 def choices(values: str) -> Choices:

@@ -29,7 +29,7 @@ _RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("
 _LEFT = frozenset({"Job"})
 _KEDA = ("--set", "workers.keda.enabled=true")
 _KINDS = (
-    "deploy,svc,sa,pdb,hpa,netpol,ingress,job,"
+    "deploy,svc,sa,pdb,hpa,netpol,ingress,job,cronjob,"
     "scaledobject,triggerauthentication,httproute,certificate,servicemonitor,prometheusrule"
 )
 _JOBS = ("setup-database", "setup-migrations", "setup-engine")
@@ -263,7 +263,8 @@ def sh_blocks(text: str) -> Iterator[str]:
 
 def named_secrets(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each Secret or ConfigMap that an object's pods are told from or mount, with the key where one is named."""
-    pod = thing.get("spec", {}).get("template", {}).get("spec", {})
+    spec = thing.get("spec", {})
+    pod = spec.get("jobTemplate", {}).get("spec", spec).get("template", {}).get("spec", {})
     for container in pod.get("containers", ()):
         for variable in container.get("env", ()):
             if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
