@@ -132,9 +132,18 @@ async def extend_stage(
 
 
 @cycles.command("close-stage")
-async def close_stage(session: Session, cycle: CycleArgument, stage: StageArgument, reason: Reason) -> Shown:
-    """Close an open stage now, or wait no longer for those who were given more time."""
-    reply = await _of_stage(session, cycle, stage, "close", {"reason": reason})
+async def close_stage(
+    session: Session,
+    cycle: CycleArgument,
+    stage: StageArgument,
+    reason: Reason,
+    end_extensions: Annotated[
+        bool, typer.Option("--end-extensions", help="Wait no longer for those who were given more time.")
+    ] = False,
+) -> Shown:
+    """Close an open stage now; one that is closing with --end-extensions."""
+    body = {"reason": reason, "end_extensions": end_extensions}
+    reply = await _of_stage(session, cycle, stage, "close", body)
     return Shown(reply, [f"{stage} is {reply['state']}."])
 
 

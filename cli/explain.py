@@ -51,7 +51,7 @@ async def explain(
     if not do:
         empty = "Nothing waits here: it is done, has not begun, or is unknown."
         return Shown(page.value, [await stalled_grid(session, page.items, empty), *page.rest])
-    remedy = _chosen(page.items, do.replace("-", "_"))
+    remedy = _chosen(page.items, do.replace("-", "_"), what)
     deadline = (await session.clock(reads=True)).instant(until, "--until") if until else ""
     path, body = _call(remedy, {"--to": to, "--until": deadline, "--reason": reason})
     return Shown(await session.api.post(path, body), [f"Done: POST /v1{path}"])
@@ -72,15 +72,21 @@ async def _rows(session: Session, what: str) -> Page:
         return Page([])
 
 
-def _chosen(rows: Sequence[Mapping[str, Any]], action: str) -> Mapping[str, str]:
-    """The one remedy of this name; ends the command where there is none, or several."""
-    found = {each["call"]: each for row in rows for each in row.get("remedies", ()) if each["action"] == action}
+def _chosen(rows: Sequence[Mapping[str, Any]], action: str, what: str) -> Mapping[str, str]:
+    """The one remedy of this name, of the thing itself before that of what is around it; ends the command without."""
+    own = [row for row in rows if what in (row.get("task_id"), row.get("participant_id"))]
+    found = _remedies(own, action) or _remedies(rows, action)
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
         fail(f"{action} can be done to {len(found)} things here; explain one of them by its id", Exit.USAGE)
     possible = sorted({each["action"].replace("_", "-") for row in rows for each in row.get("remedies", ())})
     fail(f"{action} is no remedy here; what can be done: {', '.join(possible) or 'nothing'}", Exit.USAGE)
+
+
+def _remedies(rows: Sequence[Mapping[str, Any]], action: str) -> dict[str, Mapping[str, str]]:
+    """The remedies of this name by their calls."""
+    return {each["call"]: each for row in rows for each in row.get("remedies", ()) if each["action"] == action}
 
 
 def _call(remedy: Mapping[str, str], options: Mapping[str, str]) -> tuple[str, dict[str, Any]]:

@@ -161,7 +161,7 @@ async def barrier_held(company: Company) -> Clear:
     await seed.rows(after, id=behind, shape=json.dumps({"after": [key]}))
 
     async def wait_no_longer() -> None:
-        await company.command(close_stage, CloseStage(seed.cycle_id, key, WHY))
+        await company.command(close_stage, CloseStage(seed.cycle_id, key, WHY, end_extensions=True))
         ended = await company.command(expire_stage, ExpireStage(before, 1), by=company.worker)
         assert ended.count == 1
 

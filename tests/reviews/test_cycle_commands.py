@@ -102,16 +102,45 @@ async def test_closing_a_stage_that_extensions_hold_ends_them_once(world: World)
     await world.turn()
     assert await world.tasks("self") == {"expired": 4, "open": 1}
     closings = (await world.events()).count("stage_closing")
-    ended = await command(world, close_stage, CloseStage, stage="self")
+    with pytest.raises(StageStateInvalid):
+        await command(world, close_stage, CloseStage, stage="self")
+    assert await world.tasks("self") == {"expired": 4, "open": 1}, "closing twice takes nobody's time"
+    ended = await command(world, close_stage, CloseStage, stage="self", end_extensions=True)
     assert (ended.stage.state, ended.tasks) == (StageState.CLOSING, 1)
     with pytest.raises(StageStateInvalid, match="waits for no extension"):
-        await command(world, close_stage, CloseStage, stage="self")
+        await command(world, close_stage, CloseStage, stage="self", end_extensions=True)
     await world.turn()
     assert (await world.stage("self")).state is StageState.CLOSED
     assert await world.tasks("self") == {"expired": 5}
     events = await world.events()
     assert events.count("stage_extensions_ended") == 1
     assert events.count("stage_closing") == closings, "the stage itself closes once"
+
+
+async def test_an_open_stage_is_closed_with_or_without_those_who_were_given_longer(world: World) -> None:
+    far = await world.now() + timedelta(days=30)
+    await command(world, extend_stage, ExtendStage, stage="self", until=far, participant="E000003")
+    ended = await command(world, close_stage, CloseStage, stage="self", end_extensions=True)
+    assert (ended.stage.state, ended.tasks) == (StageState.CLOSING, 1)
+    await world.turn()
+    assert await world.tasks("self") == {"expired": 5}
+
+
+async def test_in_a_paused_cycle_the_barrier_is_held_however_long_the_pause(world: World) -> None:
+    stage = await world.stage("self")
+    assert stage.due_at is not None
+    await command(
+        world, extend_stage, ExtendStage, stage="self", until=stage.due_at + timedelta(hours=5), participant="E000003"
+    )
+    await world.skip(hours=3)
+    await world.turn()
+    await command(world, pause_cycle, ChangeCycle)
+    await world.skip(days=2)
+    page = await world.run(list_stalled, StallFilter(world.cycle_id), world.hr)
+    assert "BARRIER_HELD" in {row.cause for row in page.rows}
+    await command(world, resume_cycle, ChangeCycle)
+    page = await world.run(list_stalled, StallFilter(world.cycle_id), world.hr)
+    assert {row.cause for row in page.rows} == {"BARRIER_HELD"}
 
 
 async def test_a_department_is_extended_with_its_subtree_and_what_expired_comes_back(world: World) -> None:

@@ -196,7 +196,7 @@ def test_what_holds_a_cycle_names_everything() -> None:
             PAUSED,
             (closing, entry, judged, blocked),
             NOW,
-            barriers={closing.id: HeldBarrier(7, NOW + DAY, (ONE, TWO))},
+            barriers={closing.id: HeldBarrier(7, NOW + DAY, (ONE, TWO), (ONE,))},
             unscored=[Unscored("FORMULA_ERROR", 1, NOW, ONE), Unscored("ACTUAL_MISSING", 3, NOW)],
             missing=[MissingActuals(TWO, 4)],
         )

@@ -25,7 +25,7 @@ from services.reviews.usecases.task_commands import (
 from services.runtime.clock import new_id
 from services.runtime.database import Database
 from tests.reviews.seed import Seed
-from tests.reviews.stall_causes import CAUSES, WHY, Company
+from tests.reviews.stall_causes import CAUSES, DAY, HOUR, WHY, Company
 
 LATER = timedelta(days=60)
 ELSEWHERE = "restart_workflow"  # of the engine, which has its own tests
@@ -50,7 +50,8 @@ async def take(company: Company, remedy: Remedy) -> None:
     found, _, verb = path.removeprefix("/v1/").partition(":")
     names = found.split("/")
     until = datetime.now(UTC) + LATER
-    ids = [UUID(each) for each in json.loads(fixed[0])["ids"]] if fixed else []
+    given = json.loads(fixed[0]) if fixed else {}
+    ids = [UUID(each) for each in given.pop("ids", [])]
     commands: Mapping[str, Callable[[], tuple[Any, Any]]] = {
         "tasks:remind": lambda: (remind_tasks, RemindTasks(tuple(ids), WHY)),
         "tasks:reassign": lambda: (reassign_task, ReassignTask(UUID(names[1]), "E1", WHY, new_id())),
@@ -58,7 +59,7 @@ async def take(company: Company, remedy: Remedy) -> None:
         "appeals:assign": lambda: (assign_appeal, AssignAppeal(UUID(names[1]), new_id(), WHY)),
         "cycles:resume": lambda: (resume_cycle, ChangeCycle(UUID(names[1]), WHY)),
         "cycles:release": lambda: (release_cycle, ChangeCycle(UUID(names[1]), WHY)),
-        "stages:close": lambda: (close_stage, CloseStage(UUID(names[1]), names[3], WHY)),
+        "stages:close": lambda: (close_stage, CloseStage(UUID(names[1]), names[3], WHY, **given)),
         "stages:reopen": lambda: (reopen_stage, ReopenStage(UUID(names[1]), names[3], until, WHY)),
         "actuals:": lambda: (put_actuals, PutActuals(UUID(names[1]), (), WHY)),
     }
@@ -118,6 +119,65 @@ async def test_every_remedy_is_accepted_and_clears_what_it_can(
         if cause not in {row.cause for row in (await again.stalled()).rows}:
             cleared.add(action)
     assert cleared == CLEARED[cause]
+
+
+async def sheet_late(company: Company) -> object:
+    """A provider's sheet, which HR may fill in as well."""
+    return await company.owes(-HOUR, "data_entry", participant_id=None, subject_id=None)
+
+
+async def own_review_of_somebody_gone(company: Company) -> object:
+    who = new_id()
+    left = (datetime.now(UTC) - 2 * DAY).date().isoformat()
+    await company.follow("people.employee_departed", employee_id=str(who), left_on=left, manager_id=None)
+    return await company.owes(who=who, kind="self_review")
+
+
+async def own_review_of_somebody_away(company: Company) -> object:
+    who = new_id()
+    days = {"from": company.seed.now.date().isoformat(), "to": (company.seed.now + 30 * DAY).date().isoformat()}
+    await company.follow("people.employee_absent", employee_id=str(who), **days)
+    return await company.owes(who=who, kind="self_review")
+
+
+async def late_while_closing(company: Company) -> object:
+    """What the worker has not ended yet."""
+    task, _ = await company.owes(-HOUR)
+    closing = "UPDATE stage SET state = 'closing', epoch = 2, closing_at = now() RETURNING id"
+    return await company.seed.rows(closing), task
+
+
+MORE = {
+    cause.__name__: cause
+    for cause in (sheet_late, own_review_of_somebody_gone, own_review_of_somebody_away, late_while_closing)
+}
+
+
+@pytest.mark.parametrize("cause", MORE)
+async def test_what_is_offered_elsewhere_is_accepted_too(
+    companies: Callable[[], Awaitable[Company]], cause: str
+) -> None:
+    company = await companies()
+    await MORE[cause](company)
+    wanted = await offered(company)
+    assert wanted
+    for each in wanted:
+        again = await companies()
+        await MORE[cause](again)
+        await take(again, (await offered(again))[each])
+
+
+@pytest.mark.parametrize("cause", ["OVERDUE_SEEN", "RETURNED", "CALIBRATION_OPEN", "APPEAL_STALLED", "BARRIER_HELD"])
+async def test_who_has_just_been_reminded_is_not_to_be_reminded_again(
+    companies: Callable[[], Awaitable[Company]], cause: str
+) -> None:
+    company = await companies()
+    await CAUSES[cause](company)
+    before = await offered(company)
+    if remind := before.get((cause, "remind")):
+        await take(company, remind)
+    assert (cause, "remind") not in await offered(company)
+    assert remind or cause == "APPEAL_STALLED", "an appeal without owner has nobody to remind"
 
 
 @pytest.mark.parametrize("cause", [cause for cause in CAUSES if cause != "CYCLE_PAUSED"])

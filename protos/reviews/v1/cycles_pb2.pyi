@@ -1694,6 +1694,7 @@ class CloseStageRequest(_message.Message):
     STAGE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    END_EXTENSIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     cycle_id: _builtins.str
@@ -1704,6 +1705,8 @@ class CloseStageRequest(_message.Message):
     """Reason."""
     etag: _builtins.str
     """Expected etag of the cycle; empty accepts any."""
+    end_extensions: _builtins.bool
+    """Wait no longer for those who were given more time; so a stage that is closing already ends, too."""
     def __init__(
         self,
         *,
@@ -1712,10 +1715,11 @@ class CloseStageRequest(_message.Message):
         stage: _builtins.str = ...,
         reason: _builtins.str = ...,
         etag: _builtins.str = ...,
+        end_extensions: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle_id", b"cycle_id", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle_id", b"cycle_id", "end_extensions", b"end_extensions", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

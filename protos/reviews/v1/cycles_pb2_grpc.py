@@ -231,7 +231,7 @@ class CycleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseStage(self, request, context):
-        """CloseStage closes an open stage now; of one that is closing it ends the extensions that it waits for.
+        """CloseStage closes an open stage now; where it says so, for those who were given longer, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

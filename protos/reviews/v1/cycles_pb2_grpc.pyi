@@ -58,7 +58,7 @@ class CycleServiceStub:
     ExtendStage: _grpc.UnaryUnaryMultiCallable[_cycles_pb2.ExtendStageRequest, _cycles_pb2.ExtendStageResponse]
     """ExtendStage moves the deadline of a stage, of a participant or of a department."""
     CloseStage: _grpc.UnaryUnaryMultiCallable[_cycles_pb2.CloseStageRequest, _cycles_pb2.CloseStageResponse]
-    """CloseStage closes an open stage now; of one that is closing it ends the extensions that it waits for."""
+    """CloseStage closes an open stage now; where it says so, for those who were given longer, too."""
     ReopenStage: _grpc.UnaryUnaryMultiCallable[_cycles_pb2.ReopenStageRequest, _cycles_pb2.ReopenStageResponse]
     """ReopenStage opens a closed stage again until an instant, before release."""
     ListParticipants: _grpc.UnaryUnaryMultiCallable[_cycles_pb2.ListParticipantsRequest, _cycles_pb2.ListParticipantsResponse]
@@ -106,7 +106,7 @@ class CycleServiceAsyncStub(CycleServiceStub):
     ExtendStage: _aio.UnaryUnaryMultiCallable[_cycles_pb2.ExtendStageRequest, _cycles_pb2.ExtendStageResponse]  # type: ignore[assignment]
     """ExtendStage moves the deadline of a stage, of a participant or of a department."""
     CloseStage: _aio.UnaryUnaryMultiCallable[_cycles_pb2.CloseStageRequest, _cycles_pb2.CloseStageResponse]  # type: ignore[assignment]
-    """CloseStage closes an open stage now; of one that is closing it ends the extensions that it waits for."""
+    """CloseStage closes an open stage now; where it says so, for those who were given longer, too."""
     ReopenStage: _aio.UnaryUnaryMultiCallable[_cycles_pb2.ReopenStageRequest, _cycles_pb2.ReopenStageResponse]  # type: ignore[assignment]
     """ReopenStage opens a closed stage again until an instant, before release."""
     ListParticipants: _aio.UnaryUnaryMultiCallable[_cycles_pb2.ListParticipantsRequest, _cycles_pb2.ListParticipantsResponse]  # type: ignore[assignment]
@@ -229,7 +229,7 @@ class CycleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cycles_pb2.CloseStageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cycles_pb2.CloseStageResponse, _abc.Awaitable[_cycles_pb2.CloseStageResponse]]:
-        """CloseStage closes an open stage now; of one that is closing it ends the extensions that it waits for."""
+        """CloseStage closes an open stage now; where it says so, for those who were given longer, too."""
 
     @_abc_1.abstractmethod
     def ReopenStage(

@@ -122,10 +122,15 @@ async def extend_stage(cycle_id: Id, key: schemas.StageKey, body: schemas.Extend
 
 
 @router.post("/cycles/{cycle_id}/stages/{key}:close", response_model=view(pb.Stage), dependencies=[IfMatch])
-async def close_stage(cycle_id: Id, key: schemas.StageKey, body: schemas.WithReason, call: Caller) -> Response:
-    """Close an open stage now; of one that is closing it ends the extensions that it waits for."""
+async def close_stage(cycle_id: Id, key: schemas.StageKey, body: schemas.CloseStage, call: Caller) -> Response:
+    """Close an open stage now; with `end_extensions` for those who were given longer, too, if it is closing already."""
     request = pb.CloseStageRequest(
-        request_id=call.request_id, cycle_id=str(cycle_id), stage=key, reason=body.reason, etag=call.if_match
+        request_id=call.request_id,
+        cycle_id=str(cycle_id),
+        stage=key,
+        reason=body.reason,
+        etag=call.if_match,
+        end_extensions=body.end_extensions,
     )
     return call.answer((await call.send(call.services.cycles.CloseStage, request)).stage)
 

@@ -136,6 +136,13 @@ class ExtendStage(Body):
     department: Reference | None = None
 
 
+class CloseStage(Body):
+    """Why, and whether for those who were given longer, too."""
+
+    reason: Reason
+    end_extensions: bool = False
+
+
 class ReopenStage(Body):
     """A new deadline."""
 

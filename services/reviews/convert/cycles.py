@@ -84,7 +84,13 @@ def extend_stage_reply(extended: ExtendedStage) -> cycles_pb2.ExtendStageRespons
 
 
 def close_stage(request: cycles_pb2.CloseStageRequest) -> CloseStage:
-    return CloseStage(read_id(request.cycle_id, "cycle_id"), request.stage, request.reason, request.etag)
+    return CloseStage(
+        cycle_id=read_id(request.cycle_id, "cycle_id"),
+        stage=request.stage,
+        reason=request.reason,
+        etag=request.etag,
+        end_extensions=request.end_extensions,
+    )
 
 
 def close_stage_reply(closed: ExtendedStage) -> cycles_pb2.CloseStageResponse:

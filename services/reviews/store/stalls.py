@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reviews.domain.model import OWED_TASK_STATES, Task
 from services.reviews.domain.stalls import Assignee, HeldBarrier, MissingActuals, Unscored
+from services.reviews.domain.task_rules import MOST_REMINDERS, REMINDER_INTERVAL
 from services.reviews.policy import where
 from services.reviews.store.tasks import AT, COLUMNS, DUE, NEVER, SURROUNDED, TASK_FIELDS, task_of
 from services.reviews.tables import (
@@ -32,9 +33,11 @@ NAMED = 5  # tasks of a held barrier that are told by id
 BARRIERS = text(
     f"""
     SELECT stage_id, count(*) AS number, max(due_override) AS until,
-        (array_agg(id ORDER BY due_override DESC, id))[1:{NAMED}] AS task_ids
+        (array_agg(id ORDER BY due_override DESC, id))[1:{NAMED}] AS task_ids,
+        (array_agg(id ORDER BY due_override DESC, id) FILTER (WHERE assignee_id IS NOT NULL
+            AND reminder_count < :most AND coalesce(reminded_at <= :reminded_before, true)))[1:{NAMED}] AS remindable
     FROM task
-    WHERE tenant_id = :tenant_id AND stage_id = ANY(:stages) AND due_override IS NOT NULL AND {OWED} GROUP BY stage_id
+    WHERE tenant_id = :tenant_id AND stage_id = ANY(:stages) AND due_override > :at AND {OWED} GROUP BY stage_id
     """  # noqa: S608 - built from constants of ours
 )
 UNSCORED_NOW = text(
@@ -131,10 +134,14 @@ class StallStore:
         rows = (await self._connection.execute(query.order_by(due, task.c.id).limit(wanted.size))).mappings()
         return [(task_of(row), _assignee(row)) for row in rows]
 
-    async def barriers(self, stages: Sequence[UUID]) -> dict[UUID, HeldBarrier]:
+    async def barriers(self, stages: Sequence[UUID], at: datetime, now: datetime) -> dict[UUID, HeldBarrier]:
         """Owed tasks with a deadline of their own, by stage."""
-        rows = await self._connection.execute(BARRIERS, {"tenant_id": self._tenant_id, "stages": list(stages)})
-        return {row.stage_id: HeldBarrier(row.number, row.until, tuple(row.task_ids)) for row in rows}
+        limits = {"most": MOST_REMINDERS, "reminded_before": now - REMINDER_INTERVAL}
+        keys = {"tenant_id": self._tenant_id, "stages": list(stages), "at": at}
+        return {
+            row.stage_id: HeldBarrier(row.number, row.until, tuple(row.task_ids), tuple(row.remindable or ()))
+            for row in await self._connection.execute(BARRIERS, keys | limits)
+        }
 
     async def unscored(self, cycle_id: UUID, participant_id: UUID | None) -> list[Unscored]:
         """Who takes part and has no score, by the reason that scoring gave."""

@@ -50,7 +50,7 @@ class StallFilter:
 
 class Stalls(Protocol):
     async def tasks(self, actor: Principal, wanted: StallFilter) -> Sequence[tuple[Task, Assignee]]: ...
-    async def barriers(self, stages: Sequence[UUID]) -> Mapping[UUID, HeldBarrier]: ...
+    async def barriers(self, stages: Sequence[UUID], at: datetime, now: datetime) -> Mapping[UUID, HeldBarrier]: ...
     async def unscored(self, cycle_id: UUID, participant_id: UUID | None) -> Sequence[Unscored]: ...
     async def missing_actuals(self, cycle_id: UUID, participant_id: UUID | None) -> Sequence[MissingActuals]: ...
     async def live_cycles(self) -> Sequence[UUID]: ...
@@ -120,11 +120,12 @@ async def _surrounding(work: NeedsStalls, cycle_id: UUID) -> Surrounding:
 
 
 async def _of_cycle(work: NeedsStalls, around: Surrounding, wanted: StallFilter) -> list[Stall]:
+    stages = [stage.id for stage in around.stages]
     facts = CycleFacts(
         around.cycle,
         around.stages,
         around.now,
-        await work.stalls.barriers([stage.id for stage in around.stages]),
+        await work.stalls.barriers(stages, around.cycle.paused_at or around.now, around.now),
         await work.stalls.unscored(around.cycle.id, wanted.participant_id),
         await work.stalls.missing_actuals(around.cycle.id, wanted.participant_id),
     )

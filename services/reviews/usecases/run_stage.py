@@ -43,6 +43,7 @@ class CloseStage:
     stage: str
     reason: str
     etag: str = ""
+    end_extensions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +97,30 @@ def _owner(cycle: Cycle) -> dict[str, str]:
 async def close_stage(work: NeedsExtensions, command: CloseStage) -> ExtendedStage:
     """Close an open stage now; its tasks end by its policy, as they would at the due instant.
 
-    A stage that is closing already waits only for those who were given longer: it does so no more.
+    Those who were given longer keep it, and a stage that is closing waits for them: `end_extensions` ends that, of
+    either. An appeal is no extension: it waits for its decision, however long.
     """
     require_administrator(work.principal)
     cycle, stage = await _locked(work, command.cycle_id, command.stage, command.etag, command.reason)
     if stage.kind is StageKind.RELEASE and cycle.release_mode is ReleaseMode.MANUAL:
         raise StageStateInvalid("a release is given, not closed", meta={"state": stage.state.value})
     now = await work.now() + cycle.clock_offset
-    if stage.state is StageState.CLOSING:
-        return await _end_extensions(work, stage, now, command.reason)
-    early = stage.due_at is not None and now < stage.due_at
-    closing = replace(step.close(stage, now, early=early), trace_id=work.trace_id)
-    await work.stages.save(closing)
-    await tell_of_stage(work, "stage_closing", closing, note=command.reason, by_hand=True)
-    return ExtendedStage(closing)
-
-
-async def _end_extensions(work: NeedsExtensions, stage: Stage, now: datetime, reason: str) -> ExtendedStage:
-    """An appeal is no extension: it waits for its decision, however long."""
+    waiting = command.end_extensions and stage.state is StageState.CLOSING
+    if not waiting:
+        early = stage.due_at is not None and now < stage.due_at
+        stage = replace(step.close(stage, now, early=early), trace_id=work.trace_id)
+        await work.stages.save(stage)
+        await tell_of_stage(work, "stage_closing", stage, note=command.reason, by_hand=True)
+    if not command.end_extensions:
+        return ExtendedStage(stage)
     ended = 0 if stage.kind is StageKind.APPEALS else await work.extensions.end(stage, now)
-    if not ended:
-        raise StageStateInvalid(
-            f"stage {stage.key} is closing and waits for no extension", meta={"state": stage.state.value}
-        )
-    touched = replace(stage, version=stage.version + 1, trace_id=work.trace_id)
-    await work.stages.save(touched)
-    await tell_of_stage(work, "stage_extensions_ended", touched, note=reason, tasks=ended)
-    return ExtendedStage(touched, ended)
+    if ended:
+        stage = replace(stage, version=stage.version + 1, trace_id=work.trace_id)
+        await work.stages.save(stage)
+        await tell_of_stage(work, "stage_extensions_ended", stage, note=command.reason, tasks=ended)
+    elif waiting:
+        raise StageStateInvalid(f"stage {stage.key} waits for no extension", meta={"state": stage.state.value})
+    return ExtendedStage(stage, ended)
 
 
 async def reopen_stage(work: NeedsExtensions, command: ReopenStage) -> ExtendedStage:

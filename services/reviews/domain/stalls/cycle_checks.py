@@ -24,7 +24,7 @@ def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
             continue
         for before in (facts.by_key[key] for key in stage.after):
             held = facts.barriers.get(before.id) if before.state is StageState.CLOSING else None
-            if held is not None and held.until > facts.now:
+            if held is not None:
                 named = ", ".join(str(task_id) for task_id in held.task_ids)
                 more = " …" if held.count > len(held.task_ids) else ""
                 yield Stall(
@@ -37,7 +37,7 @@ def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
                     next_at=held.until,
                     next_action="open",
                     remedies=(
-                        *remedies.remind_of(held.task_ids),
+                        *remedies.remind_of(held.remindable),
                         *remedies.close_stage(facts.cycle, before, held=True),
                     ),
                     trace_id=stage.trace_id or before.trace_id or facts.cycle.trace_id,

@@ -79,11 +79,15 @@ class TaskFacts:
 
 @dataclass(frozen=True, slots=True)
 class HeldBarrier:
-    """Owed tasks of one stage that have their own deadline: how many, the latest deadline, and some of their ids."""
+    """Owed tasks of one stage whose own deadline is to come: how many, the latest one, and some of their ids.
+
+    `remindable` are some whose assignees may be reminded now.
+    """
 
     count: int
     until: datetime
     task_ids: tuple[UUID, ...] = ()
+    remindable: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,13 @@ def resume(cycle: Cycle) -> Iterable[Remedy]:
 
 def close_stage(cycle: Cycle, stage: Stage, *, held: bool) -> Iterable[Remedy]:
     """Of an open stage; one that is closing, while extensions hold it, waits no longer for them."""
-    waits = stage.state is StageState.CLOSING and held and stage.kind is not StageKind.APPEALS
-    if cycle.state is not CycleState.PAUSED and (stage.state is StageState.OPEN or waits):
-        yield Remedy("close_stage", f"POST /v1/cycles/{cycle.id}/stages/{stage.key}:close")
+    call = f"POST /v1/cycles/{cycle.id}/stages/{stage.key}:close"
+    if cycle.state is CycleState.PAUSED:
+        return
+    if stage.state is StageState.OPEN:
+        yield Remedy("close_stage", call)
+    elif stage.state is StageState.CLOSING and held and stage.kind is not StageKind.APPEALS:
+        yield Remedy("close_stage", f"{call} {json.dumps({'end_extensions': True})}")
 
 
 def reopen_stage(cycle: Cycle, stage: Stage) -> Iterable[Remedy]:
@@ -47,7 +51,10 @@ def restart_workflow(cycle_id: UUID) -> Iterable[Remedy]:
 
 def remind_of(task_ids: Sequence[UUID]) -> Iterable[Remedy]:
     """One call for several tasks, which says of each what became of it."""
-    yield Remedy("remind", f"POST /v1/tasks:remind {json.dumps({'ids': [str(task_id) for task_id in task_ids]})}", HR)
+    if task_ids:
+        yield Remedy(
+            "remind", f"POST /v1/tasks:remind {json.dumps({'ids': [str(task_id) for task_id in task_ids]})}", HR
+        )
 
 
 def _remind(facts: TaskFacts) -> Iterable[Remedy]:
