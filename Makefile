@@ -58,7 +58,7 @@ migrate: setup ## bring the schemas of the running stack's database up to date
 	@$(PYTHON) -m deploy.local.migrate
 
 test: setup ## run all tests but benches and whole campaigns; the chaos smoke last, on a stack of its own
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup --ignore=tests/chaos --ignore=tests/bench $(ARGS) tests
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --ignore=tests/chaos --ignore=tests/bench $(ARGS) tests
 	@[ ! -d tests/chaos ] || $(PYTHON) -m pytest tests/chaos -m smoke $(ARGS)
 
 test-k8s: setup ## install, upgrade, roll back and uninstall the chart on a real control plane (built once: minutes)

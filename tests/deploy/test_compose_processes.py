@@ -22,7 +22,7 @@ from deploy.local.waiting import until
 from tests.deploy.compose import JOBS, PROCESSES, composed
 from tests.deploy.image import lay_out
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.enable_socket
 STARTS_WITHIN = 120.0
 # uvicorn ends by the signal that it was sent, when all is done.
 ENDED = (0, -15)

@@ -18,7 +18,6 @@ from deploy.local.layout import REPOSITORY
 from tests.deploy.charts import topology
 from tests.deploy.image import DOCKERFILE, USER, build, copied, groups, instructions, interpreter, is_ignored
 
-pytestmark = pytest.mark.xdist_group("image")
 LIMIT = 400e6
 # python:3.11-slim-bookworm unpacked: Debian 12 without documentation and Python 3.11.
 BASE_IMAGE = 135e6

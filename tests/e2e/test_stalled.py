@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from tests.e2e.stalled_company import Company, Postbox, founded, in_days, take
 from workflows.probe import free_port
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("stalled")]
+pytestmark = pytest.mark.enable_socket
 RETRYING = ("ACTIVITY_RETRYING", "CONSUMER_BEHIND bridge")
 """What follows when a service is silent for longer."""
 

@@ -29,7 +29,7 @@ from workflows.messages import CycleRef, Step
 from workflows.policies import options
 
 __all__ = ["temporal_client", "temporal_server"]
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("stalled_pairs")]
+pytestmark = pytest.mark.enable_socket
 
 BROKEN: set[str] = set()  # cycles that the code of the test's worker cannot carry
 SECONDS = 60

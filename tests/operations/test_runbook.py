@@ -160,7 +160,6 @@ def test_a_page_that_is_executed_elsewhere_is_read_there(page: str) -> None:
 
 
 @pytest.mark.enable_socket
-@pytest.mark.xdist_group("runbook")
 def test_every_command_of_the_runbook_runs_and_prints_what_is_written(shell: Shell) -> None:
     for page in pages():
         for block in blocks(page.name, page.read_text(encoding="utf-8")):

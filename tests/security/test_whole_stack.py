@@ -20,7 +20,7 @@ from tests.certificates import Authority
 from tests.operations.company import SmallCompany
 from tests.waiting import until
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("encrypted")]
+pytestmark = pytest.mark.enable_socket
 SERVING = health_pb2.HealthCheckResponse.SERVING
 ANSWERED, NOT_REACHED = grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE
 

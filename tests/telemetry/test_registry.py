@@ -24,8 +24,6 @@ NOT_CAUSED = {
     "temporal_request_failure_total",
 }
 
-pytestmark = pytest.mark.xdist_group("telemetry")
-
 
 def page(traced: Traced, process: str) -> str:
     with urllib.request.urlopen(f"{traced.stack.address(f'{process}_metrics')}/metrics", timeout=10) as reply:  # noqa: S310  # our own process

@@ -3,7 +3,6 @@
 from typing import Any
 
 import asyncpg
-import pytest
 
 from deploy.local.layout import REPOSITORY
 from tests.cli.conftest import Done, run
@@ -13,8 +12,6 @@ from tests.waiting import until
 RUNBOOK = REPOSITORY / "docs" / "operations" / "telemetry.md"
 SUBMIT = "POST /v1/tasks/{task_id}:submit"
 LAUNCH = "POST /v1/cycles/{cycle_id}:launch"
-
-pytestmark = pytest.mark.xdist_group("telemetry")
 
 
 async def attune(traced: Traced, *arguments: str) -> Done:
