@@ -185,6 +185,15 @@ async def founded(stack: Stack, http: httpx.AsyncClient) -> Company:
     return company
 
 
+def said_by(stack: Stack) -> str:
+    """How the processes are, and the last that the gateway and its services wrote: a stack leaves nothing behind."""
+    processes = stack.running().processes
+    states = [f"{name}: {process}" for name, process in processes.items()]
+    logs = [stack.layout.logs / f"{name}.log" for name in ("supervisor", "gateway", "reviews", "scoring")]
+    tails = [f"== {log.name}\n" + "\n".join(log.read_text().splitlines()[-25:]) for log in logs if log.exists()]
+    return "\n".join([*states, *tails])
+
+
 def in_days(days: int) -> str:
     """An instant so many days from now."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat()

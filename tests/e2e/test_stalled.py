@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 
-from cli.client import connect
+from cli.client import Problem, connect
 from deploy.local.stack import Stack
-from tests.e2e.stalled_company import Company, Postbox, founded, in_days, take
+from tests.e2e.stalled_company import Company, Postbox, founded, in_days, said_by, take
 from workflows.probe import free_port
 
 pytestmark = pytest.mark.enable_socket
@@ -48,7 +48,11 @@ def stack(postbox: tuple[Postbox, int]) -> Iterator[Stack]:
 async def company(stack: Stack, postbox: tuple[Postbox, int]) -> AsyncIterator[Company]:
     postbox[0].turned_away.add("e004@a.example")
     async with connect(stack.address("gateway")) as http:
-        yield await founded(stack, http)
+        try:
+            company = await founded(stack, http)
+        except Problem as problem:
+            raise AssertionError(f"{problem}\n{said_by(stack)}") from problem
+        yield company
 
 
 async def test_people_and_commands_hold_things_up(company: Company) -> None:
