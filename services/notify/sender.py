@@ -20,6 +20,7 @@ from services.notify.usecases.tell_of_delivery import tell_of_delivery
 from services.runtime.background import repeat
 from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin, Work
+from services.runtime.errors import DEPENDENCY_DOWN
 from services.runtime.identity import Principal
 from services.runtime.telemetry import log
 
@@ -30,6 +31,8 @@ ANSWER_SECONDS = 20.0  # of the server to each command
 MAX_ATTEMPTS = 16  # with the pauses, some six hours
 LONGEST_PAUSE = timedelta(hours=1)
 WITHOUT_PEOPLE = timedelta(seconds=10)  # until an address is asked for again
+# What says nothing of the delivery that was asked for: people is away, too slow or too busy, or keys are being changed.
+SILENCE = DEPENDENCY_DOWN | {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 SENT = Counter("attune_deliveries", "What became of attempts to send", ["state"])
 TEMPORARY, PERMANENT = range(400, 500), range(500, 600)  # replies of SMTP
 
@@ -72,13 +75,14 @@ class Sender:
 
     def __init__(self, database: Database, people: People, mailer: Mailer, poll_seconds: float) -> None:
         self._database, self._people, self._mailer, self._poll = database, people, mailer, poll_seconds
+        self._silent = False  # whether people were when they were last asked
 
     async def run(self) -> None:
         """Send for ever."""
         await repeat(self.send_due, named="sending", every_seconds=self._poll, eager=True)
 
     async def send_due(self) -> int:
-        """Send what is due, up to a batch a lane; return how many were claimed."""
+        """Send what is due, up to a batch a lane; return how many were dealt with by lanes that people answered."""
         await self._give_up_interrupted()
         return sum(await asyncio.gather(*(self._send_batch() for _ in range(LANES))))
 
@@ -94,35 +98,51 @@ class Sender:
                     await _tell(connection, each, DeliveryState.UNKNOWN, "INTERRUPTED")
 
     async def _send_batch(self) -> int:
-        """Claim one at a time, so that a crash leaves nothing `unknown` but what was really being sent."""
+        """Claim one at a time, so that a crash leaves nothing `unknown` but what was really being sent.
+
+        While people are silent there is nothing to do: none of what is queued could be sent, and the lane pauses.
+        """
         for count in range(BATCH):
             async with self._database.system_transaction() as connection:
                 claimed = await Outbox(connection).claim(1)
             if not claimed:
                 return count
             for each in claimed:
-                await self._deliver(each)
+                if not await self._deliver(each):
+                    return 0
         return BATCH
 
-    async def _deliver(self, each: Outgoing) -> None:
+    async def _deliver(self, each: Outgoing) -> bool:
+        """Try once and note what came of it; false while people are silent: then nothing was tried and counts."""
         try:
             state, error = await self._send(each)
-        except grpc.aio.AioRpcError as silence:  # nothing was tried, and nothing counts: wait for people, however long
-            async with self._database.transaction(each.tenant_id) as connection:
-                await Outbox(connection).put_back(each, f"PEOPLE_{silence.code().name}", WITHOUT_PEOPLE)
-            return
+        except grpc.aio.AioRpcError as answer:
+            error = f"PEOPLE_{answer.code().name}"
+            if answer.code() in SILENCE:
+                await self._put_back(each, error)
+                return False
+            self._silent, state = False, _pending_or_failed(each)
         pause = min(timedelta(seconds=2 ** min(each.attempts, 16)), LONGEST_PAUSE)
         async with self._database.transaction(each.tenant_id) as connection:
             await Outbox(connection).take_turn(each.tenant_id, each.id)
             await Outbox(connection).settle(each, state, error, pause)
             await _tell(connection, each, state, error)
         SENT.labels(state.value).inc()
+        return True
+
+    async def _put_back(self, each: Outgoing, error: str) -> None:
+        if not self._silent:
+            log.warning("nothing is sent: people cannot be asked where to", reason=error)
+        self._silent = True
+        async with self._database.transaction(each.tenant_id) as connection:
+            await Outbox(connection).put_back(each, error, WITHOUT_PEOPLE)
 
     async def _send(self, each: Outgoing) -> tuple[DeliveryState, str]:
         """Try once; raises grpc.aio.AioRpcError when people cannot say where to."""
         if not each.wanted:
             return DeliveryState.VOID, ""
         address, language = await self._people.contact(each.tenant_id, each.recipient_id)
+        self._silent = False
         if not address:
             return DeliveryState.FAILED, "NO_ADDRESS"
         title, body = render(each.kind, each.parameters, each.language or language)
@@ -133,9 +153,12 @@ class Sender:
             ids = {"tenant": str(each.tenant_id), "delivery": str(each.id)}
             log.warning("delivery failed", error=name, attempt=each.attempts, **ids)
             state = outcome_of(error)
-            exhausted = state is DeliveryState.PENDING and each.attempts >= MAX_ATTEMPTS
-            return DeliveryState.FAILED if exhausted else state, name
+            return _pending_or_failed(each) if state is DeliveryState.PENDING else state, name
         return DeliveryState.SENT, ""
+
+
+def _pending_or_failed(each: Outgoing) -> DeliveryState:
+    return DeliveryState.FAILED if each.attempts >= MAX_ATTEMPTS else DeliveryState.PENDING
 
 
 async def _tell(connection: AsyncConnection, each: Outgoing, state: DeliveryState, error: str) -> None:

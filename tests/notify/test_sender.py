@@ -14,9 +14,10 @@ import grpc
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from services.notify.domain.model import News
-from services.notify.sender import MAX_ATTEMPTS, Mailer, Sender, SmtpMailer
+from services.notify.sender import LANES, MAX_ATTEMPTS, SILENCE, Mailer, Sender, SmtpMailer
 from services.notify.settings import NotifySettings
 from services.notify.store import NotifyWork
 from services.notify.store.deliveries import Outbox
@@ -24,6 +25,8 @@ from services.notify.usecases.tell_of_delivery import tell_of_discarded
 from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin
 from tests.identity import person
+
+AWAY = grpc.StatusCode.UNAVAILABLE
 
 
 class Postbox:
@@ -45,15 +48,16 @@ class Postbox:
 
 
 class KnownPeople:
-    """People that knows everybody's address, or cannot be reached."""
+    """People that knows everybody's address, or answers that it cannot."""
 
-    def __init__(self, address: str = "", reachable: bool = True) -> None:
-        self._address, self._reachable = address, reachable
+    def __init__(self, address: str = "", answer: grpc.StatusCode | None = None) -> None:
+        self._address, self.answer, self.asked = address, answer, 0
 
     async def contact(self, tenant_id: UUID, employee_id: UUID) -> tuple[str, str]:
-        if not self._reachable:
+        self.asked += 1
+        if self.answer is not None:
             nothing = grpc.aio.Metadata()
-            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing)
+            raise grpc.aio.AioRpcError(self.answer, nothing, nothing)
         return self._address or f"{employee_id}@b.example", "zh-CN"
 
 
@@ -186,7 +190,7 @@ async def test_nothing_is_given_up_while_people_cannot_be_reached(
     await queue(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
         await connection.execute(text("UPDATE delivery SET attempts = 99"))
-    await sender(database, mailer, KnownPeople(reachable=False)).send_due()
+    await sender(database, mailer, KnownPeople(answer=AWAY)).send_due()
     assert await states(database, tenant_id) == [("pending", 99, "PEOPLE_UNAVAILABLE")]
     assert await told(database, tenant_id) == []
 
@@ -196,7 +200,7 @@ async def test_tries_are_counted_from_when_people_can_say_where_to(
 ) -> None:
     await ask(database, tenant_id, uuid4(), uuid4())
     postbox.rcpt_reply = "450 greylisted"
-    for people in (*[KnownPeople(reachable=False)] * (MAX_ATTEMPTS + 1), KnownPeople()):
+    for people in (*[KnownPeople(answer=AWAY)] * (MAX_ATTEMPTS + 1), KnownPeople()):
         await sender(database, mailer, people).send_due()
         async with database.transaction(tenant_id) as connection:
             await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp()"))
@@ -204,14 +208,52 @@ async def test_tries_are_counted_from_when_people_can_say_where_to(
     assert await told(database, tenant_id) == [("delivery_failed", "SMTPRecipientsRefused")]
 
 
+@pytest.mark.parametrize("silence", sorted(SILENCE, key=str))
+async def test_while_people_are_silent_there_is_nothing_to_do_and_that_is_said_once(
+    database: Database, tenant_id: UUID, mailer: SmtpMailer, silence: grpc.StatusCode
+) -> None:
+    for _ in range(2 * LANES):
+        await queue(database, tenant_id)
+    people = KnownPeople(answer=silence)
+    sending = sender(database, mailer, people)
+    with capture_logs() as logged:
+        for times in (1, 2):
+            assert await sending.send_due() == 0, "work that was done would be looked for again without a pause"
+            assert people.asked == times * LANES
+        for people.answer in (None, silence):
+            await queue(database, tenant_id)
+            await sending.send_due()
+    said = [each["reason"] for each in logged if each["event"].startswith("nothing is sent")]
+    assert said == [f"PEOPLE_{silence.name}"] * 2, "once an outage"
+
+
+@pytest.mark.parametrize(("before", "state"), [(0, "pending"), (MAX_ATTEMPTS - 1, "failed")])
+async def test_an_answer_that_is_no_silence_counts_as_a_try(
+    database: Database, tenant_id: UUID, mailer: SmtpMailer, before: int, state: str
+) -> None:
+    await queue(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text("UPDATE delivery SET attempts = :before"), {"before": before})
+    assert await sender(database, mailer, KnownPeople(answer=grpc.StatusCode.INTERNAL)).send_due() > 0
+    assert await states(database, tenant_id) == [(state, before + 1, "PEOPLE_INTERNAL")]
+
+
 class SideBySide:
-    """Ends every two e-mails to one address at the same moment: refuses one for good, takes the other."""
+    """Ends every two e-mails to one address at the same moment: refuses one for good, takes the other.
+
+    Of the two the one that came last goes on first; it is refused and taken in turn.
+    """
 
     def __init__(self, me: UUID) -> None:
-        self._me, self._both = me, asyncio.Barrier(2)
+        self._me, self._both, self._pairs = me, asyncio.Barrier(2), 0
 
     async def send(self, address: str, title: str, body: str) -> None:
-        if address.startswith(str(self._me)) and not await self._both.wait():
+        if not address.startswith(str(self._me)):
+            return
+        place = await self._both.wait()
+        refused = self._pairs % 2
+        self._pairs += place == 0
+        if place == refused:
             raise aiosmtplib.SMTPDataError(554, "no")
 
 
@@ -228,7 +270,8 @@ async def test_of_two_messages_that_end_side_by_side_the_one_that_arrived_is_tol
     async with database.transaction(tenant_id) as connection:
         events = (await connection.execute(text("SELECT kind, payload FROM event ORDER BY xid, id"))).all()
     last = {each.payload["task_ids"][0]: each.kind for each in events}
-    assert set(last.values()) <= {"notify.delivery_made"}, "each task was asked for by a message that arrived"
+    assert last, "of some pair the message that was refused ended first"
+    assert set(last.values()) == {"notify.delivery_made"}, "each task was asked for by a message that arrived"
 
 
 async def test_an_address_that_is_none_fails_alone(
