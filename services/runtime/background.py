@@ -1,10 +1,13 @@
 """Work behind the requests of a process: repeated for ever, an outage waited out and told once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from uuid import UUID
+
+import grpc
 
 from services.runtime import telemetry
-from services.runtime.errors import status_of
+from services.runtime.errors import Status, status_of
 
 
 def _nothing() -> None:
@@ -34,8 +37,29 @@ async def repeat(
             status = status_of(error)
             failed()
             if status.reason != told:
-                cause = error if status.unexpected else None
-                telemetry.log.warning(f"{named} failed", reason=status.reason, exc_info=cause)
+                _log(named, status, error)
             told = status.reason
         if not (eager and done):
             await asyncio.sleep(every_seconds)
+
+
+async def for_each_tenant(tenants: Iterable[UUID], work: Callable[[UUID], Awaitable[int]], *, named: str) -> int:
+    """Do a piece of work for each tenant and return how much was done; what one's raises keeps no other waiting.
+
+    It is logged each time. An outage is none of one tenant's: it is raised, for the others would only wait for it, too.
+    """
+    done = 0
+    for tenant_id in tenants:
+        try:
+            done += await work(tenant_id)
+        except Exception as error:  # the same boundary, of one tenant's piece
+            status = status_of(error)
+            if status.code is grpc.StatusCode.UNAVAILABLE:
+                raise
+            _log(named, status, error, tenant=str(tenant_id))
+    return done
+
+
+def _log(named: str, status: Status, error: Exception, **ids: str) -> None:
+    cause = error if status.unexpected else None
+    telemetry.log.warning(f"{named} failed", reason=status.reason, exc_info=cause, **ids)

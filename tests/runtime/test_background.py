@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
-from services.runtime.background import repeat
+from services.runtime.background import for_each_tenant, repeat
 from services.runtime.errors import RefusedError
 from tests.waiting import until
 
@@ -17,6 +18,13 @@ class Away(RefusedError):
 
     reason = "AWAY"
     category = "unavailable"
+
+
+class Busy(RefusedError):
+    """Somebody else was in the way."""
+
+    reason = "BUSY"
+    category = "conflict"
 
 
 class Work:
@@ -66,3 +74,30 @@ async def test_other_work_pauses_however_much_was_done() -> None:
     work = Work(3, 2, 1)
     assert await repeated(work, lambda: work.done == 1, every_seconds=60) == []
     assert work.pieces == [2, 1]
+
+
+async def test_one_tenants_failure_keeps_no_other_waiting_and_says_whose_it_is() -> None:
+    first, second, _ = tenants = [uuid4() for _ in range(3)]
+    raised = {first: ValueError("a defect"), second: Busy("no")}
+
+    async def work(tenant_id: UUID) -> int:
+        if tenant_id in raised:
+            raise raised[tenant_id]
+        return 5
+
+    with capture_logs() as told:
+        assert await for_each_tenant(tenants, work, named="counting") == 5
+    lines = [(each["event"], each["reason"], each["tenant"]) for each in told]
+    assert lines == [("counting failed", "INTERNAL", str(first)), ("counting failed", "BUSY", str(second))]
+
+
+async def test_an_outage_is_none_of_one_tenants() -> None:
+    asked: list[UUID] = []
+
+    async def work(tenant_id: UUID) -> int:
+        asked.append(tenant_id)
+        raise Away("no")
+
+    with capture_logs() as told, pytest.raises(Away):
+        await for_each_tenant([uuid4(), uuid4()], work, named="counting")
+    assert (len(asked), told) == (1, [])

@@ -1,6 +1,6 @@
 """The audit trail: entries written with each change, sealed behind the writers into a chain without gaps."""
 
-from services.runtime.audit.entries import TransactionId, tables, write
+from services.runtime.audit.entries import TransactionId, tables, write, write_each
 from services.runtime.audit.seal import Alteration, Sealer, replace_beyond, root, tenants_beyond, verify
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "tenants_beyond",
     "verify",
     "write",
+    "write_each",
 ]

@@ -1,6 +1,7 @@
 """Audit entries: append-only rows written in the transaction of the change they tell of."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -107,6 +108,27 @@ def tables(metadata: MetaData) -> tuple[Table, Table, Table]:
     return entry, note, seal
 
 
+async def write_each(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    actor: Actor,
+    action: str,
+    subject_type: str,
+    details: Mapping[UUID, dict[str, Any]],
+    *,
+    request_id: str = "",
+    trace_id: str = "",
+) -> None:
+    """Write one entry a subject, without notes, in one trip."""
+    if details:
+        traced = {"request_id": request_id, "trace_id": trace_id}
+        rows = [
+            {**_row(tenant_id, actor, action, (subject_type, subject_id)), **traced, "detail": detail}
+            for subject_id, detail in details.items()
+        ]
+        await connection.execute(WRITE, rows)
+
+
 async def write(
     connection: AsyncConnection,
     tenant_id: UUID,
@@ -125,15 +147,8 @@ async def write(
 
     Only the sha256 of the note is part of the entry. `content_hash` is the sha256 of what was signed.
     """
-    entry_id = new_id()
     row = {
-        "tenant_id": tenant_id,
-        "id": entry_id,
-        "action": action,
-        "subject_type": subject[0],
-        "subject_id": subject[1],
-        "actor_kind": actor.kind,
-        "actor": actor.actor,
+        **_row(tenant_id, actor, action, subject),
         "on_behalf_of": on_behalf_of or actor.on_behalf_of,
         "request_id": request_id,
         "trace_id": trace_id,
@@ -141,7 +156,23 @@ async def write(
         "note_hash": hashlib.sha256(note.encode()).digest() if note else None,
         "content_hash": content_hash,
     }
+    entry_id: UUID = row["id"]
     await connection.execute(WRITE, row)
     if note:
         await connection.execute(WRITE_NOTE, {"tenant_id": tenant_id, "entry_id": entry_id, "note": note})
     return entry_id
+
+
+def _row(tenant_id: UUID, actor: Actor, action: str, subject: tuple[str, UUID]) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "id": new_id(),
+        "action": action,
+        "subject_type": subject[0],
+        "subject_id": subject[1],
+        "actor_kind": actor.kind,
+        "actor": actor.actor,
+        "on_behalf_of": actor.on_behalf_of,
+        "note_hash": None,
+        "content_hash": None,
+    }

@@ -1,6 +1,6 @@
 """The unit of work that a use case is given: one transaction, its caller, and the means to tell of the change."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime import audit
-from services.runtime.eventlog.log import emit
+from services.runtime.eventlog.log import Told, emit, emit_each
 from services.runtime.identity import Origin
 
 NOW = text("SELECT clock_timestamp()")
@@ -38,6 +38,24 @@ class Work:
         self.emitted += 1
         aggregate = (aggregate_type, aggregate_id)
         return await emit(self.connection, self.tenant_id, kind, aggregate, version, payload, self.trace_id)
+
+    async def emit_each(self, kind: str, aggregate_type: str, told: Sequence[Told]) -> None:
+        """Append an event of one kind for each of many aggregates, in one trip."""
+        self.emitted += len(told)
+        await emit_each(self.connection, self.tenant_id, kind, aggregate_type, told, self.trace_id)
+
+    async def audit_each(self, action: str, subject_type: str, details: Mapping[UUID, dict[str, Any]]) -> None:
+        """Write an audit entry of one action for each of many subjects, in one trip."""
+        await audit.write_each(
+            self.connection,
+            self.tenant_id,
+            self.principal,
+            action,
+            subject_type,
+            details,
+            request_id=self.request_id,
+            trace_id=self.trace_id,
+        )
 
     async def audit(
         self,

@@ -1,7 +1,7 @@
 """The tables of the event log and the one statement that appends to it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,8 @@ BUMP = text(
 )
 FURTHEST = text("SELECT producer, max(xid)::text AS place FROM event_cursor GROUP BY producer")
 
+Told = tuple[UUID, int, Mapping[str, Any]]  # an aggregate, its version, and what is told of it
+
 
 @dataclass(frozen=True)
 class Event:
@@ -92,10 +94,33 @@ async def emit(
     trace_id: str = "",
 ) -> UUID:
     """Append one event in the transaction of the change and return its id; the payload holds no personal data."""
-    event_id = new_id()
-    row = {
+    row = _row(tenant_id, kind, aggregate, version, payload, trace_id)
+    await connection.execute(EMIT, row)
+    return row["id"]  # type: ignore[no-any-return]
+
+
+async def emit_each(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    kind: str,
+    aggregate_type: str,
+    told: Sequence[Told],
+    trace_id: str = "",
+) -> None:
+    """Append one event an aggregate, in this order, in one trip."""
+    if told:
+        rows = [
+            _row(tenant_id, kind, (aggregate_type, each), version, payload, trace_id) for each, version, payload in told
+        ]
+        await connection.execute(EMIT, rows)
+
+
+def _row(
+    tenant_id: UUID, kind: str, aggregate: tuple[str, UUID], version: int, payload: Mapping[str, Any], trace_id: str
+) -> dict[str, Any]:
+    return {
         "tenant_id": tenant_id,
-        "id": event_id,
+        "id": new_id(),
         "kind": kind,
         "aggregate_type": aggregate[0],
         "aggregate_id": aggregate[1],
@@ -103,8 +128,6 @@ async def emit(
         "payload": dict(payload),
         "trace_id": trace_id,
     }
-    await connection.execute(EMIT, row)
-    return event_id
 
 
 async def furthest_places(connection: AsyncConnection) -> Mapping[str, int]:
