@@ -54,7 +54,8 @@ async def main() -> None:
     wake = Wake(settings.redis_url, "people")
     try:
         service = compose(database, settings, wake)
-        await serve(settings, service, database=database, background=[Sealer(database).run, Sweeper(database).run])
+        background = [Sealer(database).run, *Sweeper(database).loops]
+        await serve(settings, service, database=database, background=background)
     finally:
         await wake.close()
 

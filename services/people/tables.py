@@ -99,7 +99,7 @@ employee = Table(
     Column("language", Text, nullable=False, server_default=""),
     Column("hired_on", Date),
     Column("left_on", Date),
-    Column("left_told", Date),  # the last day of which was told when it had passed
+    Column("left_told", Date),  # what followers may hold for the last day: told once passed, or ahead and replaced
     Column("attributes", JSONB, nullable=False, server_default=text("'{}'")),
     # False for an account made with the tenant, until a staff file or a reporting line names it.
     Column("on_staff", Boolean, nullable=False, server_default=text("true")),
@@ -113,7 +113,7 @@ employee = Table(
         "ix_employee_untold",
         "tenant_id",
         "left_on",
-        postgresql_where=text("left_on IS NOT NULL AND left_told IS DISTINCT FROM left_on"),
+        postgresql_where=text("left_told IS DISTINCT FROM left_on"),
     ),
 )
 

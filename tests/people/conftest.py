@@ -137,6 +137,11 @@ async def people(
 @pytest.fixture
 async def company(people: Stub, callers: Callers) -> Company:
     """A new company."""
+    return await new_company(people, callers)
+
+
+async def new_company(people: Stub, callers: Callers) -> Company:
+    """Make a company with nobody but its administrator."""
     request = people_pb2.CreateTenantRequest(
         request_id=str(uuid4()), name="样例公司", admin_email="admin@example.com", language="en"
     )

@@ -12,11 +12,18 @@ from services.people.sweeper import Sweeper
 from services.reviews.clients import PeopleClient
 from services.reviews.domain.model import Population
 from services.runtime.database import Database
-from tests.people.conftest import Company
+from tests.people.conftest import Company, Stub, new_company
 from tests.people.test_careers import refusal
 from tests.people.test_servicer import STAFF, uuids
+from tests.postgres import PostgresServer
 
 AS_OF = datetime(2026, 11, 24, 3, tzinfo=UTC)
+KEEP = """
+CREATE FUNCTION people.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'kept'; END $$;
+CREATE TRIGGER keep BEFORE DELETE ON people.frozen_population FOR EACH ROW WHEN (OLD.tenant_id = '{tenant}')
+    EXECUTE FUNCTION people.refuse()
+"""
+LET_GO = "DROP FUNCTION people.refuse CASCADE"
 
 
 @pytest.fixture
@@ -154,3 +161,21 @@ async def test_ten_thousand_people_take_as_many_statements_as_ten(company: Compa
     await let_expire(database, company)
     assert await Sweeper(database).sweep() == 2
     assert await rows_of(database, company) == (0, 0)
+
+
+async def test_a_company_of_which_nothing_can_be_forgotten_keeps_no_other_waiting(
+    company: Company, people: Stub, database: Database, postgres: PostgresServer
+) -> None:
+    """Whichever comes first."""
+    name, companies = str(database.app.url.database), [company, await new_company(people, company.callers)]
+    for stuck, other in (companies, companies[::-1]):
+        for each in companies:
+            await each.people.FreezePopulation(freeze_of(transient=True), **each.worker)
+            await let_expire(database, each)
+        postgres.execute(name, KEEP.format(tenant=stuck.tenant_id))
+        try:
+            await Sweeper(database).sweep()
+        finally:
+            postgres.execute(name, LET_GO)
+        assert [(await rows_of(database, each))[0] for each in (stuck, other)] == [1, 0]
+        await Sweeper(database).sweep()

@@ -115,11 +115,22 @@ class Employee:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Somebody's last day, their manager on it, and the version of the employee that tells of it."""
+    """Somebody's last day, the nearest manager above who is still here, and the version of the employee that tells."""
 
     employee_id: UUID
     left_on: date
     manager_id: UUID | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Somebody whose departure was told and is none, or not yet; `left_on` is the last day that is planned now."""
+
+    employee_id: UUID
+    hired_on: date | None
+    former_left_on: date
+    left_on: date | None
     version: int
 
 

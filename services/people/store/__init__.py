@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.people.store.calendar import CalendarStore
 from services.people.store.departments import DepartmentStore
+from services.people.store.departures import DepartureStore
 from services.people.store.employees import EmployeeStore
 from services.people.store.freezes import FreezeStore
 from services.people.store.grants import GrantStore
@@ -20,6 +21,7 @@ class PeopleWork(Work):
         super().__init__(connection, origin)
         self.tenants = TenantStore(connection, origin.tenant_id)
         self.employees = EmployeeStore(connection, origin.tenant_id)
+        self.departures = DepartureStore(connection, origin.tenant_id)
         self.departments = DepartmentStore(connection, origin.tenant_id)
         self.groups = GroupStore(connection, origin.tenant_id)
         self.grants = GrantStore(connection, origin.tenant_id)

@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.people.domain.group_rules import Rule
-from services.people.domain.model import Absence, Assignment, Departure, Employee, EmployeeFilter
+from services.people.domain.model import Absence, Assignment, Employee, EmployeeFilter
 from services.people.store.group_sql import RuleSql
 from services.people.store.staff_sql import EMPLOYED_ON, STAFF_ON, with_staff
 
@@ -35,21 +35,6 @@ _EMPLOYMENT = text("""
 UPDATE employee SET hired_on = :hired_on, left_on = :left_on, version = version + 1,
     left_told = CASE WHEN CAST(:left_on AS date) < CAST(:day AS date) THEN CAST(:left_on AS date) END
 WHERE tenant_id = :tenant_id AND id = :employee_id RETURNING version
-""")
-# The manager is the one of the last day. Rows that another sweep tells of are left to it.
-_DEPARTED = text("""
-WITH due AS (
-    SELECT id, left_on FROM employee
-    WHERE tenant_id = :tenant_id AND left_on < :day AND left_told IS DISTINCT FROM left_on
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-), place AS (
-    SELECT due.id, due.left_on, a.manager_id
-    FROM due LEFT JOIN assignment a ON a.tenant_id = :tenant_id AND a.employee_id = due.id
-        AND a.valid_from <= due.left_on AND (a.valid_to IS NULL OR due.left_on < a.valid_to)
-)
-UPDATE employee e SET left_told = place.left_on, version = e.version + 1
-FROM place WHERE e.tenant_id = :tenant_id AND e.id = place.id
-RETURNING e.id AS employee_id, place.left_on, place.manager_id, e.version
 """)
 _BUMP = text("""
 UPDATE employee SET version = version + 1 WHERE tenant_id = :tenant_id AND id = :employee_id RETURNING version
@@ -187,11 +172,6 @@ class EmployeeStore:
         days = {"hired_on": hired_on, "left_on": left_on, "day": day}
         found: int = (await self._connection.execute(_EMPLOYMENT, {**key, **days})).scalar_one()
         return found
-
-    async def departed_before(self, day: date, limit: int) -> list[Departure]:
-        """Some whose last day lies before `day` and was not told since, from now on told."""
-        rows = await self._connection.execute(_DEPARTED, {"tenant_id": self._tenant_id, "day": day, "limit": limit})
-        return [Departure(**row._mapping) for row in rows]
 
     async def add_absence(self, absence: Absence) -> int:
         """Record an absence; return the employee's new version."""

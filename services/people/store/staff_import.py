@@ -57,9 +57,11 @@ UPDATE incoming i SET left_changed = e.left_on IS DISTINCT FROM i.left_on, perso
     IS DISTINCT FROM (i.name, i.email, i.mobile, i.language, i.hired_on, i.left_on, i.attributes)
 FROM employee e WHERE e.tenant_id = :tenant_id AND e.id = i.id
 """
+# A last day that is not the one any more may have been told, on that day or ahead of it: that is to be taken back.
 _UPDATE_PEOPLE = """
 UPDATE employee e SET name = i.name, email = i.email, mobile = i.mobile, language = i.language, hired_on = i.hired_on,
-    left_on = i.left_on, attributes = i.attributes, version = e.version + 1
+    left_on = i.left_on, attributes = i.attributes, version = e.version + 1,
+    left_told = CASE WHEN i.left_changed THEN nullif(coalesce(e.left_told, e.left_on), i.left_on) ELSE e.left_told END
 FROM incoming i WHERE e.tenant_id = :tenant_id AND e.id = i.id AND i.person_changed
 """
 _INSERT_PEOPLE = """

@@ -20,12 +20,12 @@ from services.people.domain.model import Absence, Assignment, Employee
 from services.people.domain.staff_file import LIMITS, CellRefused, parse_level
 from services.people.usecases.days import today
 from services.people.usecases.employees import reach_of
-from services.people.usecases.needs import HasDepartments, HasEmployees, HasStaff
+from services.people.usecases.needs import HasDepartments, HasDepartures, HasEmployees, HasStaff
 from services.people.usecases.principal import facts_of
 from services.runtime.clock import new_id
 
 
-class NeedsCareers(HasEmployees, HasDepartments, HasStaff, Protocol):
+class NeedsCareers(HasEmployees, HasDepartures, HasDepartments, HasStaff, Protocol):
     """A transaction that changes where somebody stands."""
 
 
@@ -79,7 +79,7 @@ async def depart_employee(work: NeedsCareers, command: Depart) -> Employee:
     if employee.hired_on is not None and command.left_on < employee.hired_on:
         raise DatesOutOfOrder("the last day lies before the first", field="left_on")
     version = await work.employees.set_employment(employee.id, employee.hired_on, command.left_on, day)
-    manager_id = employee.assignment.manager_id
+    manager_id = await work.departures.manager_left(employee.id, command.left_on, max(command.left_on, day))
     payload = {"employee_id": str(employee.id), "left_on": command.left_on.isoformat(), "manager_id": _text(manager_id)}
     await work.emit("people.employee_departed", "employee", employee.id, version, payload)
     detail = {"left_on": command.left_on.isoformat()}

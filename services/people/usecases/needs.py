@@ -22,10 +22,13 @@ from services.people.domain.model import (
     Role,
     RoleGrant,
     ScopeKind,
+    Stay,
     Tenant,
 )
 from services.people.domain.staff_checks import KnownStaff
 from services.people.policy import Actor
+
+Told = tuple[UUID, int, Mapping[str, Any]]  # an aggregate, its version, and what is told of it
 
 
 class Transaction(Protocol):
@@ -39,9 +42,11 @@ class Transaction(Protocol):
     async def emit(
         self, kind: str, aggregate_type: str, aggregate_id: UUID, version: int, payload: Mapping[str, Any]
     ) -> UUID: ...
+    async def emit_each(self, kind: str, aggregate_type: str, told: Sequence[Told]) -> None: ...
     async def audit(
         self, action: str, subject_type: str, subject_id: UUID, *, detail: dict[str, Any], note: str = ""
     ) -> UUID: ...
+    async def audit_each(self, action: str, subject_type: str, details: Mapping[UUID, dict[str, Any]]) -> None: ...
 
 
 class Tenants(Protocol):
@@ -70,12 +75,17 @@ class Employees(Protocol):
     async def set_employment(
         self, employee_id: UUID, hired_on: date | None, left_on: date | None, day: date
     ) -> int: ...
-    async def departed_before(self, day: date, limit: int) -> list[Departure]: ...
     async def add_absence(self, absence: Absence) -> int: ...
     async def days_of_change(self, after: date, before: date | None) -> list[date]: ...
     async def managers_above(self, manager_id: UUID, day: date) -> set[UUID]: ...
     async def by_subject(self, subject: str) -> UUID | None: ...
     async def resolve(self, codes: Collection[str], ids: Collection[UUID]) -> dict[str, UUID]: ...
+
+
+class Departures(Protocol):
+    async def passed(self, day: date, limit: int) -> list[Departure]: ...
+    async def taken_back(self, day: date, limit: int) -> list[Stay]: ...
+    async def manager_left(self, employee_id: UUID, left_on: date, day: date) -> UUID | None: ...
 
 
 class Departments(Protocol):
@@ -137,6 +147,11 @@ class HasEmployees(HasTenants, Protocol):
     def employees(self) -> Employees: ...
     @property
     def groups(self) -> Groups: ...
+
+
+class HasDepartures(Protocol):
+    @property
+    def departures(self) -> Departures: ...
 
 
 class HasDepartments(Protocol):
