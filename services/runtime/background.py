@@ -24,21 +24,21 @@ async def repeat(
 ) -> None:
     """Do a piece of work, pause, and do it again; eager work pauses only when it answers that there was nothing to do.
 
-    Whatever it raises ends that one piece and no more. It is logged when it begins and when its reason changes: an
+    Whatever it raises ends that one piece and no more. It is logged when it begins and when it becomes another: an
     outage of an hour is one line, not one each time. `failed` is called after every failure.
     """
-    told = ""
+    told: tuple[str, type[Exception]] | None = None
     while True:
         done: object = None
         try:
             done = await work()
-            told = ""
+            told = None
         except Exception as error:  # the boundary of background work, as the interceptor is that of requests
             status = status_of(error)
             failed()
-            if status.reason != told:
+            if told != (status.reason, type(error)):
                 _log(named, status, error)
-            told = status.reason
+            told = (status.reason, type(error))
         if not (eager and done):
             await asyncio.sleep(every_seconds)
 

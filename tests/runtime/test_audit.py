@@ -131,6 +131,27 @@ async def test_nothing_is_sealed_ahead_of_a_writer_that_may_still_commit(databas
         assert (await root(connection, tenant_id))[0] == 2
 
 
+async def test_a_tenant_that_cannot_be_sealed_keeps_no_other_waiting_and_is_sealed_later(
+    database: Database, tamper: Tamper
+) -> None:
+    stuck, well = sorted(uuid4() for _ in range(2))
+    for tenant_id in (stuck, well):
+        await write(database, tenant_id, 2)
+    await beyond_the_horizon(database, "audit_entry")
+    sealer = Sealer(database)
+    tamper.run("ALTER TABLE reviews.audit_seal ADD CONSTRAINT stuck CHECK (tenant_id <> {tenant}) NOT VALID", stuck)
+    await sealer.seal_all()
+    assert [await length(database, each) for each in (stuck, well)] == [0, 2]
+    tamper.run("ALTER TABLE reviews.audit_seal DROP CONSTRAINT stuck", stuck)
+    await sealer.seal_all()
+    assert [await length(database, each) for each in (stuck, well)] == [2, 2]
+
+
+async def length(database: Database, tenant_id: UUID) -> int:
+    async with database.transaction(tenant_id) as connection:
+        return (await root(connection, tenant_id))[0]
+
+
 async def test_sealers_at_the_same_time_make_one_chain(database: Database) -> None:
     tenants = [uuid4() for _ in range(3)]
     for tenant_id in tenants:

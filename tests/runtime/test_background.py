@@ -58,10 +58,11 @@ async def repeated(work: Callable[[], Awaitable[object]], times: Callable[[], bo
 
 
 async def test_what_one_piece_raises_ends_nothing_and_an_outage_is_told_once() -> None:
-    work = Work(Away("no"), Away("no"), Away("no"), 1, Away("no"), ValueError("a defect"))
-    told = await repeated(work, lambda: work.done > 6, every_seconds=0.001, failed=work.note_failure)
-    assert told == [("counting failed", "AWAY"), ("counting failed", "AWAY"), ("counting failed", "INTERNAL")]
-    assert work.failures == 5
+    defects = (ValueError("a defect"), ValueError("the same"), KeyError("another"))
+    work = Work(Away("no"), Away("no"), Away("no"), 1, Away("no"), *defects)
+    told = await repeated(work, lambda: work.done > 8, every_seconds=0.001, failed=work.note_failure)
+    assert told == [("counting failed", reason) for reason in ("AWAY", "AWAY", "INTERNAL", "INTERNAL")]
+    assert work.failures == 7
 
 
 async def test_eager_work_pauses_only_when_there_is_nothing_to_do() -> None:

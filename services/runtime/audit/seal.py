@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime import telemetry
-from services.runtime.background import repeat
+from services.runtime.background import for_each_tenant, repeat
 
 BATCH = 1_000
 GENESIS = bytes(32)
@@ -100,13 +100,20 @@ class Sealer:
         begun = time.time()
         async with self._database.system_transaction() as connection:
             waiting = (await connection.execute(WAITING, {"watermark": self._watermark})).one()
-        sealed = 0
-        for tenant_id in waiting.tenants:
+        complete: list[UUID] = []
+
+        async def seal(tenant_id: UUID) -> int:
+            sealed = 0
             while (batch := await self._seal_batch(tenant_id)) > 0:
                 sealed += batch
-        self._watermark = waiting.horizon
+            complete.append(tenant_id)
+            return sealed
+
+        sealed = await for_each_tenant(waiting.tenants, seal, named="sealing")
+        if len(complete) == len(waiting.tenants):  # else whoever could not be sealed would be passed over
+            self._watermark = waiting.horizon
+            self._unsealed.reached(waiting.beyond.timestamp() if waiting.beyond else begun)
         telemetry.AUDIT_SEALED.labels(self._database.service).inc(sealed)
-        self._unsealed.reached(waiting.beyond.timestamp() if waiting.beyond else begun)
         return sealed
 
     async def _seal_batch(self, tenant_id: UUID) -> int:
