@@ -24,12 +24,12 @@ class Call:
 class Told:
     """Follows arguments through the functions of one service; fails for what it cannot follow."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, services: Path = REPOSITORY / "services") -> None:
         self._functions: dict[tuple[Path, str], Function] = {}
         self._calls: list[Call] = []
         self._in_statements: set[str] = set()
         self._quoted = re.compile(rf"'({service}\.[a-z_]+)'")
-        for file in (REPOSITORY / "services" / service).rglob("*.py"):
+        for file in (services / service).rglob("*.py"):
             if "migrations" not in file.parts:
                 self._read(file)
 
@@ -64,20 +64,22 @@ class Told:
             case ast.Name(id=name):
                 yield from self._named(name, at)
             case _:
-                raise AssertionError(f"{at.file}: cannot follow {ast.unparse(expression)}")
+                raise _not_followed(ast.unparse(expression), expression, at)
 
     def _named(self, name: str, at: Call) -> Iterator[str]:
-        """What a variable or a parameter may hold."""
+        """What a variable or a parameter may hold: every place that gives it something, of which there is one."""
+        given = [*self._passed(name, at), *_stored(name, at)]
+        for value, where in given:
+            yield from self._words(value, where)
+        if not given:
+            raise _not_followed(f"{name}, which nobody gives anything", at.node, at)
+
+    def _passed(self, name: str, at: Call) -> Iterator[tuple[ast.expr, Call]]:
+        """What callers pass for a parameter."""
         parameters = [each.arg for each in (*at.within.args.args, *at.within.args.kwonlyargs)]
         if name in parameters:
             for caller in self._callers(at):
-                yield from self._words(_argument(caller.node, parameters.index(name), name), caller)
-            return
-        for node in ast.walk(at.within):
-            if isinstance(node, ast.Assign):
-                for target, value in _pairs(node):
-                    if isinstance(target, ast.Name) and target.id == name:
-                        yield from self._words(value, at)
+                yield _argument(caller, parameters.index(name), name), caller
 
     def _callers(self, at: Call) -> Iterator[Call]:
         name = at.within.name
@@ -89,17 +91,50 @@ class Told:
 
 
 def _emits(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "emit" and len(call.args) > 2
+    return isinstance(call.func, ast.Attribute) and call.func.attr in {"emit", "emit_each"} and len(call.args) > 2
 
 
-def _argument(call: ast.Call, position: int, name: str) -> ast.expr:
-    named: Mapping[str | None, ast.expr] = {each.arg: each.value for each in call.keywords}
-    return named[name] if name in named else call.args[position]
+def _argument(call: Call, position: int, name: str) -> ast.expr:
+    named: Mapping[str | None, ast.expr] = {each.arg: each.value for each in call.node.keywords}
+    if name in named:
+        return named[name]
+    if position < len(call.node.args):
+        return call.node.args[position]
+    raise _not_followed(f"the default of {name}", call.node, call)
 
 
-def _pairs(assignment: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
-    for target in assignment.targets:
-        if isinstance(target, ast.Tuple) and isinstance(assignment.value, ast.Tuple):
-            yield from zip(target.elts, assignment.value.elts, strict=True)
-        else:
-            yield target, assignment.value
+def _stored(name: str, at: Call) -> Iterator[tuple[ast.expr, Call]]:
+    """What the function itself puts under a name: by an assignment, or by a loop over what is written out."""
+    followed: set[ast.expr] = set()
+    for node in ast.walk(at.within):
+        for target, value in _pairs(node):
+            if isinstance(target, ast.Name) and target.id == name:
+                followed.add(target)
+                yield value, at
+    for node in ast.walk(at.within):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store) and node not in followed:
+            raise _not_followed(f"what {name} holds", node, at)
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What a statement gives to which targets."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                yield from _unpacked(target, value)
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            yield target, value
+        case ast.For(target=target, iter=ast.Tuple(elts=values) | ast.List(elts=values) | ast.Set(elts=values)):
+            for value in values:
+                yield from _unpacked(target, value)
+
+
+def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        yield from zip(target.elts, value.elts, strict=True)
+    else:
+        yield target, value
+
+
+def _not_followed(what: str, node: ast.expr, at: Call) -> AssertionError:
+    return AssertionError(f"{at.file}:{node.lineno}: cannot follow {what}")
