@@ -53,14 +53,21 @@ class Follower:
     """Follows the log of one producer; its place is kept there, and moves when the hints have been delivered."""
 
     def __init__(
-        self, producer: str, log: "eventlog_pb2_grpc.EventLogServiceAsyncStub", caller: Caller, hints: Hints
+        self,
+        producer: str,
+        log: "eventlog_pb2_grpc.EventLogServiceAsyncStub",
+        caller: Caller,
+        hints: Hints,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.producer = producer
         self.read_at = time.monotonic()
         self._log = log
         self._caller = caller
         self._hints = hints
+        self._retry = retry_seconds
         self._undelivered: deque[Batch] = deque()
+        self._outage: grpc.StatusCode | None = None  # why the log cannot be read
         self._lag = telemetry.Age(telemetry.EVENT_LAG.labels(NAME, producer))
 
     @property
@@ -74,13 +81,16 @@ class Follower:
             try:
                 await self._follow(wait)
             except grpc.aio.AioRpcError as error:
-                telemetry.log.warning("log not read", producer=self.producer, code=error.code().name)
-                await asyncio.sleep(RETRY_SECONDS)
+                if self._outage is None:
+                    self._doubt()
+                if self._outage is not error.code():  # once an outage, not once an attempt
+                    telemetry.log.warning("log not read", producer=self.producer, code=error.code().name)
+                self._outage = error.code()
+                await asyncio.sleep(self._retry)
 
     async def _follow(self, wait: Callable[[str], Awaitable[None]]) -> None:
         """Follow from the kept place until the log begins a new epoch."""
         self._undelivered.clear()
-        self._hints.doubt()  # a log that could not be read, or was restored: looks may have failed, or seen other rows
         request = eventlog_pb2.GetPositionRequest(consumer=NAME)
         kept = await self._log.GetPosition(request, **self._caller.short())
         positions = {position.partition: position for position in kept.positions}
@@ -89,14 +99,22 @@ class Follower:
             reading = eventlog_pb2.ReadRequest(consumer=NAME, positions=positions.values(), limit=READ_LIMIT)
             reply = await self._log.Read(reading, **self._caller.short())
             self.read_at = time.monotonic()
+            if self._outage is not None:
+                self._doubt()
+                self._outage = None
             if reply.log_epoch != kept.log_epoch:
-                return
+                return self._doubt()
             self._take(reply.events, positions)
             await self._acknowledge(kept.log_epoch)
             if not self._undelivered:
                 self._lag.reached(begun)
             if not reply.events:
                 await wait(self.producer)
+
+    def _doubt(self) -> None:
+        """As an outage of the log begins and as it ends, looks may have failed; after a restore they saw other rows."""
+        if HINTED[self.producer]:
+            self._hints.doubt()
 
     def _take(self, events: Iterable[eventlog_pb2.Event], positions: dict[int, eventlog_pb2.Position]) -> None:
         ends: dict[int, eventlog_pb2.Position] = {}

@@ -12,7 +12,7 @@ from workflows.client import Cycles
 from workflows.prospects import Prospects
 from workflows.throttle import Cycle, Throttle
 
-AT_ONCE = 16  # calls to the engine, and to reviews, side by side
+AT_ONCE = 16  # calls to the engine side by side
 
 # What people or other services caused and may make something due; never what a workflow did itself.
 HINTED: Mapping[str, frozenset[str]] = {
@@ -93,7 +93,7 @@ class Hints:
     def __init__(self, cycles: Cycles, throttle: Throttle, prospects: Prospects) -> None:
         self._cycles, self._prospects = cycles, prospects
         self._news = asyncio.Event()
-        self._looks, self._calls = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._calls = asyncio.Semaphore(AT_ONCE)
         self._certain: set[Cycle] = set()
         self.throttle = throttle
 
@@ -147,8 +147,7 @@ class Hints:
 
     async def _is_wanted(self, cycle: Cycle) -> bool:
         if cycle not in self._certain:
-            async with self._looks:
-                return await self._prospects.have_changed(cycle)
+            return await self._prospects.have_changed(cycle)
         self._certain.discard(cycle)
         self._prospects.forget(cycle)
         return True

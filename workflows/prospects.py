@@ -14,7 +14,8 @@ Peek = Callable[[Cycle], Awaitable[tuple[bool, float | None]]]
 """Whether something is due in a cycle, and in how many seconds time alone makes something due, if ever."""
 
 JITTER = 0.5  # seconds by which two answers about the same instant may differ
-PATIENCE = 1.0  # seconds for an answer; a hint too many costs less than one that comes late
+AT_ONCE = 16  # calls to reviews side by side
+PATIENCE = 1.0  # seconds for a turn and an answer; a hint too many costs less than one that comes late
 
 
 class Prospects:
@@ -27,6 +28,7 @@ class Prospects:
 
     def __init__(self, peek: Peek, clock: Callable[[], float]) -> None:
         self._peek, self._clock = peek, clock
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._sleeps_until: dict[Cycle, float] = {}  # by our clock
 
     async def have_changed(self, cycle: Cycle) -> bool:
@@ -34,7 +36,7 @@ class Prospects:
         known = self._sleeps_until
         until = known.pop(cycle, None)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE), self._turns:
                 due, next_in = await self._peek(cycle)
         except grpc.aio.AioRpcError as error:
             log.warning("cycle not peeked at", tenant=cycle[0], cycle=cycle[1], code=error.code().name)

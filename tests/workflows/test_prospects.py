@@ -3,25 +3,31 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protos.eventlog.v1 import eventlog_pb2_grpc
+from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
 from services.runtime.serve import open_channel
 from tests.identity import Keyring
 from tests.waiting import until
 from tests.workflows.test_bridge import INTERVAL, Cycles, running
 from workflows.bridge import Follower
 from workflows.calls import Caller
-from workflows.hints import AT_ONCE, FINISHED, HINTED, Hints
+from workflows.hints import FINISHED, HINTED, Hints
 from workflows.probe import free_port
-from workflows.prospects import JITTER, Prospects
+from workflows.prospects import AT_ONCE, JITTER, Prospects
 from workflows.throttle import Cycle, Throttle
 
 CYCLE = ("tenant", "cycle")
 DAY = 86_400.0
+
+
+def away() -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
 
 
 class Rows:
@@ -33,11 +39,13 @@ class Rows:
         self.next_at: float | None = 3 * DAY
         self.away = False
         self.slow = False
+        self.asked = 0
         self.prospects = Prospects(self.peek, lambda: self.now)
 
     async def peek(self, cycle: Cycle) -> tuple[bool, float | None]:
+        self.asked += 1
         if self.away:
-            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+            raise away()
         if self.slow:
             await asyncio.Event().wait()
         return self.due, None if self.next_at is None else self.next_at - self.now
@@ -143,16 +151,109 @@ async def test_what_is_not_answered_soon_is_woken_and_holds_back_nobody() -> Non
         await until(lambda: set(cycles.hinted) == {CYCLE, other, *many})
 
 
+async def test_a_producer_that_hangs_delays_nobody_by_the_number_of_those_who_are_asked_about() -> None:
+    rows, cycles = Rows(), Cycles()
+    rows.slow = True
+    hints = Hints(cycles, Throttle(INTERVAL, time.monotonic), rows.prospects)  # type: ignore[arg-type]
+    many = [("tenant", str(number)) for number in range(20 * AT_ONCE)]
+    async with running(hints.run):
+        for cycle in many:
+            hints.note(cycle, certain=False)
+        await until(lambda: set(cycles.hinted) == set(many))
+    assert AT_ONCE <= rows.asked < len(many) / 2, "patience ends while they wait for their turn, too"
+
+
+class Log:
+    """The log of a producer that can be away, or answer where a follower stands and no more."""
+
+    def __init__(self) -> None:
+        self.epoch = 1
+        self.away = self.unreadable = False
+        self.asked = self.read = 0
+
+    async def GetPosition(self, request: Any, **options: Any) -> eventlog_pb2.GetPositionResponse:
+        self.asked += 1
+        if self.away:
+            raise away()
+        return eventlog_pb2.GetPositionResponse(log_epoch=self.epoch)
+
+    async def Read(self, request: Any, **options: Any) -> eventlog_pb2.ReadResponse:
+        if self.away or self.unreadable:
+            raise away()
+        self.read += 1
+        return eventlog_pb2.ReadResponse(log_epoch=self.epoch)
+
+    async def tried(self) -> None:
+        """Wait for some attempts, be they in vain."""
+        before = self.asked + self.read
+        await until(lambda: self.asked + self.read > before + 5)
+
+
+def follower_of(log: Any, rows: Rows, folder: Path, producer: str = "reviews") -> Follower:
+    hints = Hints(Cycles(), Throttle(INTERVAL, time.monotonic), rows.prospects)  # type: ignore[arg-type]
+    return Follower(producer, log, Caller(Keyring(folder).signer("bridge")), hints, retry_seconds=0.01)
+
+
+async def a_moment(_: str) -> None:
+    await asyncio.sleep(0.01)
+
+
 async def test_nothing_is_known_of_sleeps_after_a_log_could_not_be_read(tmp_path: Path) -> None:
     rows = Rows()
     await rows.wakes()
-    hints = Hints(Cycles(), Throttle(INTERVAL, time.monotonic), rows.prospects)  # type: ignore[arg-type]
     channel = open_channel(f"127.0.0.1:{free_port()}")
-    log = eventlog_pb2_grpc.EventLogServiceStub(channel)
-    follower = Follower("reviews", log, Caller(Keyring(tmp_path).signer("bridge")), hints)
-    async with running(lambda: follower.run(lambda _: asyncio.sleep(0))):
+    follower = follower_of(eventlog_pb2_grpc.EventLogServiceStub(channel), rows, tmp_path)
+    async with running(lambda: follower.run(a_moment)):
         await until(rows.wakes)
     await channel.close()
+
+
+@pytest.mark.parametrize("silence", ["away", "unreadable"])
+async def test_an_outage_wakes_once_when_it_begins_and_once_when_it_ends(tmp_path: Path, silence: str) -> None:
+    rows, log = Rows(), Log()
+    follower = follower_of(log, rows, tmp_path)
+    async with running(lambda: follower.run(a_moment)):
+        await log.tried()
+        assert [await rows.wakes(), await rows.wakes()] == [True, False]
+        await log.tried()
+        assert not await rows.wakes(), "the log is read"
+        setattr(log, silence, True)
+        await log.tried()
+        assert [await rows.wakes(), await rows.wakes()] == [True, False]
+        for _ in range(3):
+            await log.tried()
+            assert not await rows.wakes(), "it is the same outage"
+        setattr(log, silence, False)
+        await log.tried()
+        assert [await rows.wakes(), await rows.wakes()] == [True, False]
+        await log.tried()
+        assert not await rows.wakes()
+
+
+async def test_a_restored_log_wakes_once(tmp_path: Path) -> None:
+    rows, log = Rows(), Log()
+    follower = follower_of(log, rows, tmp_path)
+    async with running(lambda: follower.run(a_moment)):
+        await log.tried()
+        await rows.wakes()
+        log.epoch += 1
+        await log.tried()
+        assert [await rows.wakes(), await rows.wakes()] == [True, False]
+
+
+async def test_a_log_that_hints_nobody_wakes_nobody_while_it_is_away(tmp_path: Path) -> None:
+    [silent] = [producer for producer, kinds in HINTED.items() if not kinds]
+    rows, log = Rows(), Log()
+    follower = follower_of(log, rows, tmp_path, silent)
+    async with running(lambda: follower.run(a_moment)):
+        await log.tried()
+        await rows.wakes()
+        log.away = True
+        await log.tried()
+        assert not await rows.wakes()
+        log.away = False
+        await log.tried()
+        assert not await rows.wakes()
 
 
 async def test_what_is_forgotten_while_it_is_asked_about_is_woken() -> None:

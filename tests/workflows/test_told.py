@@ -61,7 +61,7 @@ def test_what_callers_pass_is_followed(tmp_path: Path) -> None:
         (emitting(), 2, "kind, which nobody gives anything"),
         (f"async def tell(work, goal, kind):\n    {EMIT}", 2, "kind, which nobody gives anything"),
         (
-            f'async def tell(work, goal, kind="moved"):\n    {EMIT}\n\nasync def move(work, goal):\n    tell(work, goal)',
+            f'async def tell(work, goal, kind="moved"):\n    {EMIT}\n\ndef move(work, goal):\n    tell(work, goal)',
             5,
             "the default of kind",
         ),
