@@ -11,12 +11,9 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import (
     PendingActivityState,
     PendingWorkflowTaskState,
-    TaskQueueType,
     WorkflowTaskFailedCause,
 )
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    DescribeTaskQueueRequest,
     DescribeWorkflowExecutionResponse,
     GetSystemInfoRequest,
     GetWorkflowExecutionHistoryReverseRequest,
@@ -34,6 +31,7 @@ from services.runtime.telemetry import log
 from workflows import messages, policies
 from workflows.client import Cycles
 from workflows.messages import Step
+from workflows.queues import list_queues
 from workflows.stalls import EngineFacts, stalls_of_engine
 from workflows.throttle import Cycle
 
@@ -112,7 +110,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
 
     async def ListQueues(self, request: pb.ListQueuesRequest, context: Any) -> pb.ListQueuesResponse:
         try:
-            return pb.ListQueuesResponse(queues=await self._queues())
+            return pb.ListQueuesResponse(queues=await list_queues(self._engine))
         except RPCError as error:
             raise _unreachable(error) from error
 
@@ -129,7 +127,7 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
                     found = await self._running(tenant_id)
                 asked = found[:MOST_CYCLES]
                 engines = await self._engines(tenant_id, [cycle.cycle_id for cycle in asked])
-                queues = {queue.name: queue for queue in await self._queues()}
+                queues = {queue.name: queue for queue in await list_queues(self._engine)}
         except (RPCError, TimeoutError) as error:
             log.warning("the engine does not answer", error=type(error).__name__)
             self._down_since = self._down_since or now
@@ -209,30 +207,6 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         query = messages.running_cycles_of(tenant_id)
         found = [each async for each in self._engine.list_workflows(query, limit=MOST_CYCLES + 1)]
         return [cycles_pb2.CycleUnderWay(cycle_id=each.id.rpartition("/")[2]) for each in found]
-
-    async def _queues(self) -> list[pb.Queue]:
-        return list(await asyncio.gather(*(self._queue(name) for name in messages.QUEUES)))
-
-    async def _queue(self, name: str) -> pb.Queue:
-        """A queue as the kind of work sees it that has been asked for longest ago."""
-        kinds = [TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY]
-        if name == messages.CYCLE_QUEUE:
-            kinds.append(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
-        polled = [await self._polled(name, kind) for kind in kinds]
-        queue = pb.Queue(name=name, pollers=min(len(each) for each in polled))
-        if all(polled):
-            queue.poll_time.CopyFrom(
-                min((max(each, key=Timestamp.ToNanoseconds) for each in polled), key=Timestamp.ToNanoseconds)
-            )
-        return queue
-
-    async def _polled(self, name: str, kind: TaskQueueType.ValueType) -> list[Timestamp]:
-        """When each worker last asked for work."""
-        request = DescribeTaskQueueRequest(
-            namespace=self._engine.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
-        )
-        reply = await self._engine.workflow_service.describe_task_queue(request)
-        return [poller.last_access_time for poller in reply.pollers]
 
     def _lags(self) -> list[pb.Lag]:
         now = time.monotonic()

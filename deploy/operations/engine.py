@@ -8,15 +8,14 @@ from datetime import UTC
 from uuid import UUID
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.jobs.engine import prepare
 from services.runtime.clock import utc_now
 from workflows import messages
+from workflows.queues import WORK, pollers_of
 
 _LOOK_AGAIN_SECONDS = 0.5
 _GONE_SECONDS = 60.0
@@ -46,11 +45,8 @@ async def polled_seconds_ago(engine: Client) -> Mapping[str, float]:
     """Return how long ago each worker asked for work last, for those of the last minutes."""
     seen: dict[str, float] = {}
     for queue in messages.QUEUES:
-        for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-            request = DescribeTaskQueueRequest(
-                namespace=engine.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-            )
-            for poller in (await engine.workflow_service.describe_task_queue(request)).pollers:
+        for kind in WORK:
+            for poller in await pollers_of(engine, queue, kind):
                 ago = (utc_now() - poller.last_access_time.ToDatetime(tzinfo=UTC)).total_seconds()
                 seen[poller.identity] = max(0.0, min(ago, seen.get(poller.identity, ago)))
     return seen
