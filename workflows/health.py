@@ -55,7 +55,8 @@ FAILING_ATTEMPT = 2  # a workflow task in its second attempt has failed or timed
 MOST_CYCLES = 500
 AT_ONCE = 16  # calls to the engine side by side
 ENGINE_SECONDS = 4.0  # an operator waits for the answer
-FIRST_ANSWER = timedelta(seconds=1)
+FIRST_ANSWER, SECOND_ANSWER = timedelta(seconds=0.5), timedelta(seconds=1.5)
+ONCE_MORE_SECONDS = 0.1  # after a first failure: one process of the engine may have been replaced
 UNREAD_SECONDS = 10.0  # a follower reads every half second: silent for longer, its log cannot be read
 LOOKED_BACK = 10  # events in which the failure of a workflow task is looked for
 
@@ -139,9 +140,13 @@ class EngineServicer(engine_pb2_grpc.EngineServiceServicer):
         return pb.ListStalledResponse(rows=stalls_of_engine(facts), more_cycles=len(found) > MOST_CYCLES)
 
     async def _require_answer(self) -> None:
-        """Raises RPCError at once where nobody listens: what is asked below would be tried again until time is up."""
-        service = self._engine.workflow_service
-        await service.get_system_info(GetSystemInfoRequest(), retry=False, timeout=FIRST_ANSWER)
+        """Raises RPCError soon where nobody listens: what is asked below would be tried again until time is up."""
+        ask = self._engine.workflow_service.get_system_info
+        try:
+            await ask(GetSystemInfoRequest(), retry=False, timeout=FIRST_ANSWER)
+        except RPCError:
+            await asyncio.sleep(ONCE_MORE_SECONDS)
+            await ask(GetSystemInfoRequest(), retry=False, timeout=SECOND_ANSWER)
 
     async def RestartWorkflow(self, request: pb.RestartWorkflowRequest, context: Any) -> pb.RestartWorkflowResponse:
         tenant_id = _tenant()

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from protos.engine.v1 import engine_pb2 as pb
@@ -70,14 +71,36 @@ async def worker(client: Client, code: type[Any], *activities: Any) -> AsyncIter
         yield
 
 
+class Hesitant:
+    """An engine that does not answer the first time it is asked: as often as told, or only those who wait long."""
+
+    def __init__(self, client: Client, *, failures: int = 0, takes: timedelta = timedelta()) -> None:
+        self.namespace = client.namespace
+        self.workflow_service = self
+        self.asked = 0
+        self._service = client.workflow_service
+        self._failures, self._takes = failures, takes
+
+    async def get_system_info(self, request: Any, *, retry: bool, timeout: timedelta) -> None:
+        self.asked += 1
+        if self.asked <= self._failures:
+            raise RPCError("transport error", RPCStatusCode.UNAVAILABLE, b"")
+        if timeout < self._takes:
+            raise RPCError("Timeout expired", RPCStatusCode.CANCELLED, b"")
+
+    async def describe_task_queue(self, request: Any) -> Any:
+        return await self._service.describe_task_queue(request)
+
+
 class Operator:
     """Asks as an operator of the tenant; `live` says what reviews would."""
 
-    def __init__(self, engine: Engine, *, live: bool = True) -> None:
+    def __init__(self, engine: Engine, *, live: bool = True, through: Any = None) -> None:
         self.engine = engine
         self.revive_at = utc_now() + timedelta(minutes=1)
         self.live = live
-        self.servicer = EngineServicer(engine.client, engine.cycles, [], self._is_live, lambda: self.revive_at)
+        client = through or engine.client
+        self.servicer = EngineServicer(client, engine.cycles, [], self._is_live, lambda: self.revive_at)
         self.principal = Principal(UUID(engine.tenant_id), "user", "user", UUID(int=1), (Grant("operator"),))
 
     async def _is_live(self, cycle: Cycle) -> bool:
@@ -172,6 +195,19 @@ async def test_a_retried_activity_and_no_worker_are_named_alone_and_together(eng
     await operator.wait_for("ACTIVITY_RETRYING", "NO_WORKER")
     await engine.handle.terminate("as by accident")
     await operator.wait_for("WORKFLOW_MISSING")
+
+
+@pytest.mark.parametrize("hesitating", [{"failures": 1}, {"takes": timedelta(seconds=1.2)}], ids=["rolled", "loaded"])
+async def test_an_engine_that_answers_the_second_time_hides_nothing(engine: Engine, hesitating: Any) -> None:
+    operator = Operator(engine, through=Hesitant(engine.client, **hesitating))
+    rows = await operator.stalled()
+    assert [row.cause for row in rows] == ["WORKFLOW_MISSING"]
+
+
+async def test_an_engine_that_does_not_answer_twice_is_not_asked_again(engine: Engine) -> None:
+    silent = Hesitant(engine.client, failures=5)
+    assert [row.cause for row in await Operator(engine, through=silent).stalled()] == ["SERVICE_DOWN"]
+    assert silent.asked == 2
 
 
 async def test_an_engine_that_does_not_answer_is_named_until_it_does(
