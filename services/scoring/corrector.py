@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
+import grpc
+
 from services.runtime import telemetry
 from services.runtime.background import repeat
 from services.runtime.database import Database, Origin
@@ -13,16 +15,22 @@ from services.runtime.identity import Principal
 from services.scoring.clients import Reviews
 from services.scoring.domain.computation import compute
 from services.scoring.domain.documents import content_hash
+from services.scoring.domain.errors import ScoringError
 from services.scoring.domain.model import Correction, Page, Scored
 from services.scoring.store import ScoringWork
 from services.scoring.store.corrections import due_corrections
 from services.scoring.usecases.correct_score import CorrectScore, correct_score
 
 BATCH = 100
+OF_ALL = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL})
+"""What is no answer about the one that was asked about: reviews is away, or has a defect."""
 
 
 class Corrector:
-    """Works off what consumers have asked for; a failure is tried again later and holds nobody else up."""
+    """Works off what consumers have asked for; what fails is tried again later and holds nobody else up.
+
+    What is refused is passed over; an outage or a defect ends the round, which is repeated with the others.
+    """
 
     def __init__(
         self, database: Database, reviews: Reviews, *, poll_seconds: float, announce: Callable[[], None]
@@ -42,15 +50,18 @@ class Corrector:
             due = await due_corrections(connection, BATCH)
         worked = 0
         for asked in due:
+            # Before it is tried: whatever it raises, the next round begins with the others.
+            async with self._database.transaction(asked.tenant_id) as connection:
+                await ScoringWork(connection, _origin(asked)).corrections.postpone(asked)
             try:
                 await self._correct(asked)
                 worked += 1
-            except Exception as error:
+            except (ScoringError, grpc.aio.AioRpcError) as error:
                 status = status_of(error)
-                cause = error if status.unexpected else None
-                telemetry.log.warning("a correction waits", reason=status.reason, exc_info=cause)
-                async with self._database.transaction(asked.tenant_id) as connection:
-                    await ScoringWork(connection, _origin(asked)).corrections.postpone(asked)
+                if status.code in OF_ALL:
+                    raise
+                facts = {"tenant": str(asked.tenant_id), "participant": str(asked.participant_id)}
+                telemetry.log.warning("a correction waits", reason=status.reason, **facts)
         return worked
 
     async def _correct(self, asked: Correction) -> None:

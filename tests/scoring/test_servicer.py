@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,9 +27,22 @@ Handler = Callable[[ScoringWork, Event], Awaitable[None]]
 GUIDELINE = {"mode": "enforce", "quotas": {"S": "20", "A": "70", "B": "10"}, "minimum": 2}
 
 
-class Down(Neighbours):
+def answer(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
+
+
+@dataclass
+class Failing(Neighbours):
+    """Reviews that cannot be asked about one participant, or about nobody."""
+
+    error: Exception = field(default_factory=lambda: answer(grpc.StatusCode.UNAVAILABLE))
+    only_for: UUID | None = None
+
     async def page(self, tenant_id: UUID, cycle_id: UUID, after: UUID | None, size: int) -> Page:
-        raise TimeoutError
+        page = await super().page(tenant_id, cycle_id, after, size)
+        if self.only_for in {None, *(each.participant_id for each in page.subjects)}:
+            raise self.error
+        return page
 
 
 async def kinds_of(database: Database, company: Company) -> list[str]:
@@ -290,18 +303,52 @@ async def test_a_corrected_actual_makes_a_new_score_and_its_session_stale(compan
     assert await kinds_of(database, company) == ["scoring.score_corrected", "scoring.session_superseded"]
 
 
+async def waiting(database: Database, company: Company) -> list[tuple[UUID, int, bool]]:
+    """The corrections of a cycle that are still to be made: whose, after how many attempts, and whether later."""
+    async with database.transaction(company.tenant_id) as connection:
+        rows = await connection.execute(
+            text(
+                "SELECT participant_id, attempts, retry_at > clock_timestamp() AS later FROM correction"
+                " WHERE cycle_id = :c"
+            ),
+            {"c": company.cycle_id},
+        )
+        return [(row.participant_id, row.attempts, row.later) for row in rows]
+
+
 async def test_a_correction_waits_while_reviews_is_down(company: Company, database: Database) -> None:
     person = company.subject(("manager", 80))
     company.set_cycle([person])
     await company.compute()
     facts = {"cycle_id": str(company.cycle_id), "participant_ids": [str(person.participant_id)]}
     await consume(database, company, on_actual_corrected, "reviews.actual_corrected", **facts)
-    down = Corrector(database, Down(), poll_seconds=0.1, announce=lambda: None)
+    down = Corrector(database, Failing(company.neighbours.cycles), poll_seconds=0.1, announce=lambda: None)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await down.round()
     assert await down.round() == 0
-    assert await down.round() == 0
-    async with database.transaction(company.tenant_id) as connection:
-        rows = await connection.execute(text("SELECT attempts, retry_at > clock_timestamp() AS later FROM correction"))
-        assert [tuple(row) for row in rows] == [(1, True)]
+    assert await waiting(database, company) == [(person.participant_id, 1, True)]
+
+
+@pytest.mark.parametrize(
+    "error", [answer(grpc.StatusCode.NOT_FOUND), ValueError("a defect")], ids=["refused", "defect"]
+)
+async def test_one_correction_that_fails_holds_up_no_other(
+    company: Company, database: Database, error: Exception
+) -> None:
+    """A refusal is about the one; a defect ends the round, and the next one begins with the others."""
+    people = [company.subject(("manager", 80)) for _ in range(5)]
+    company.set_cycle(people)
+    await company.compute()
+    facts = {"cycle_id": str(company.cycle_id), "participant_ids": [str(each.participant_id) for each in people]}
+    await consume(database, company, on_actual_corrected, "reviews.actual_corrected", **facts)
+    broken = people[2].participant_id
+    failing = Failing(company.neighbours.cycles, error=error, only_for=broken)
+    corrector = Corrector(database, failing, poll_seconds=0.1, announce=lambda: None)
+    if isinstance(error, ValueError):
+        with pytest.raises(ValueError, match="a defect"):
+            await corrector.round()
+    await corrector.round()
+    assert await waiting(database, company) == [(broken, 1, True)]
 
 
 async def test_an_appeal_makes_a_version_with_its_own_release(company: Company, database: Database) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.eventlog.v1 import eventlog_pb2
 from services.runtime import telemetry
+from services.runtime.background import repeat
 from services.runtime.errors import status_of
 from services.runtime.eventlog.cursor import LEASE_SECONDS, Cursor, CursorDatabase, CursorLostError, Cursors
 from services.runtime.eventlog.log import Event
@@ -78,24 +79,19 @@ class Consumer(Generic[W]):
                 await following.leave()
 
     async def _follow(self, producer: str, following: "Following[W]") -> None:
-        reported = ""
+        async def round_or_wait() -> bool:
+            if not await following.round():
+                await self._wake.wait(producer, self._poll)
+            return True
+
         try:
-            while True:
-                try:
-                    busy = await following.round()
-                    reported = ""
-                except Exception as error:
-                    following.forget()
-                    status = status_of(error)
-                    if status.reason != reported:  # once an outage, not once an attempt
-                        cause = error if status.unexpected else None
-                        telemetry.log.warning(
-                            "following failed", producer=producer, reason=status.reason, exc_info=cause
-                        )
-                    reported, busy = status.reason, False
-                    await asyncio.sleep(OUTAGE_SECONDS)
-                if not busy:
-                    await self._wake.wait(producer, self._poll)
+            await repeat(
+                round_or_wait,
+                named=f"following {producer}",
+                every_seconds=OUTAGE_SECONDS,
+                eager=True,
+                failed=following.forget,
+            )
         finally:
             await following.leave()
 
@@ -186,10 +182,7 @@ class Following(Generic[W]):
 
     async def _apply_partition(self, cursor: Cursor, events: Sequence[Event]) -> None:
         for batch in _batches([event for event in events if event.kind in self._handlers]):
-            try:
-                await self._apply(cursor, batch)
-            except Exception as error:
-                _raise_unless_of_event(error)
+            if await self._failure(cursor, batch) is not None:
                 for event in batch:  # one by one, so that only what fails is held up
                     await self._apply_or_park(cursor, event)
             telemetry.EVENTS_CONSUMED.labels(self._name, self._producer).inc(len(batch))
@@ -197,6 +190,15 @@ class Following(Generic[W]):
             async with self._database.system_transaction() as connection:
                 await self._store.advance(connection, cursor, events[-1])
             cursor.move(events[-1])
+
+    async def _failure(self, cursor: Cursor, batch: Sequence[Event]) -> Exception | None:
+        """Apply events; return what their effect failed by, be it a defect: it is their tenant's alone."""
+        try:
+            await self._apply(cursor, batch)
+        except Exception as error:
+            _raise_unless_of_event(error)
+            return error
+        return None
 
     async def _apply(self, cursor: Cursor, batch: Sequence[Event]) -> None:
         """Apply events of one tenant and move the cursor, in one transaction."""
@@ -213,14 +215,14 @@ class Following(Generic[W]):
             self._wake.announce()
 
     async def _apply_or_park(self, cursor: Cursor, event: Event) -> None:
-        for failures in range(1, self._max_failures + 1):
-            try:
-                return await self._apply(cursor, [event])
-            except Exception as error:
-                _raise_unless_of_event(error)
-                cause = error
-            if failures < self._max_failures:
-                await asyncio.sleep(min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF))
+        failures = 0
+        while (cause := await self._failure(cursor, [event])) is not None:
+            failures += 1
+            if failures >= self._max_failures:
+                return await self._park(cursor, event, cause)
+            await asyncio.sleep(min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF))
+
+    async def _park(self, cursor: Cursor, event: Event, cause: Exception) -> None:
         async with self._database.transaction(event.tenant_id) as connection:
             await self._store.advance(connection, cursor, event)
             await self._parking.park(connection, [event], _named(cause))
