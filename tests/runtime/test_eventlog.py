@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
 from services.runtime.database import Database, Work
@@ -27,6 +28,7 @@ from services.runtime.serve import Service, build_server
 from tests.identity import Keyring
 from tests.postgres import PostgresServer, open_database, urls_of
 from tests.runtime.conftest import beyond_the_horizon, make_runtime_tables, work_in
+from tests.waiting import until
 
 NIL = str(UUID(int=0))
 
@@ -255,6 +257,44 @@ async def test_a_consumer_runs_until_it_is_cancelled_and_gives_up_its_lease(pair
     async with pair.reviews.system_transaction() as connection:
         held = await connection.scalar(text("SELECT count(*) FROM event_cursor WHERE lease_until IS NOT NULL"))
     assert held == 0
+
+
+class Interrupted:
+    """A producer's log that can be away."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+        self.away = False
+        self.vain = 0
+
+    async def Read(self, request: Any, **options: Any) -> Any:
+        if self.away:
+            self.vain += 1
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+        return await self._stub.Read(request, **options)
+
+
+async def test_a_consumer_outlives_an_outage_tells_it_once_and_trusts_nothing_that_it_remembers(pair: Pair) -> None:
+    tenant_id = uuid4()
+    pair.stub = log = Interrupted(pair.stub)
+
+    async def seen(*numbers: int) -> bool:
+        return await pair.effects(tenant_id) == [*numbers]
+
+    with capture_logs() as told:
+        running = asyncio.ensure_future(pair.consumer(poll_seconds=0.02).run())
+        await pair.emit(tenant_id, 1)
+        await until(lambda: seen(1))
+        log.away = True
+        await until(lambda: log.vain > 1)
+        async with pair.reviews.system_transaction() as connection:
+            await connection.execute(text("DELETE FROM event_cursor"))
+        log.away = False
+        await until(lambda: seen(1, 1), what="it reads from where it stands now")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    failed = [(each["event"], each["reason"]) for each in told if each["log_level"] == "warning"]
+    assert failed == [("following people failed", "DEPENDENCY_UNAVAILABLE")]
 
 
 async def test_after_a_restore_who_stood_beyond_it_goes_back_and_who_stood_behind_misses_nothing(pair: Pair) -> None:
