@@ -23,6 +23,10 @@ ITERATIONS = 4096  # PostgreSQL's own default
 BOOTSTRAP = Path(__file__).resolve().parents[1] / "bootstrap.sql"
 
 
+class Unusable(ValueError):
+    """What the URLs say cannot be done; the message names the role, never its password."""
+
+
 class AdministratorSettings(BaseSettings):
     """The role that may create roles and databases; nothing but this job is told of it."""
 
@@ -51,7 +55,8 @@ def prefix(service: str) -> str:
 
 
 async def bootstrap(administrator_url: str, database: str, passwords: Mapping[str, str]) -> None:
-    """Make the database, its roles and schemas, and set the passwords of roles."""
+    """Make the database, its roles and schemas, and set the passwords of roles. Raises Unusable before it begins."""
+    verifiers = _verifiers_of(passwords)
     server = await asyncpg.connect(administrator_url)
     try:
         if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
@@ -61,11 +66,26 @@ async def bootstrap(administrator_url: str, database: str, passwords: Mapping[st
     connection = await asyncpg.connect(_on(administrator_url, database))
     try:
         await connection.execute(BOOTSTRAP.read_text())
-        for role, password in passwords.items():
+        for role, verifier in verifiers.items():
             statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
-            await connection.execute(await connection.fetchval(statement, role, scram_verifier(password)))
+            await connection.execute(await connection.fetchval(statement, role, verifier))
     finally:
         await connection.close()
+
+
+def _verifiers_of(passwords: Mapping[str, str]) -> dict[str, str]:
+    """Return what the server is told of each role's password. Raises Unusable for those that it cannot be told."""
+    verifiers: dict[str, str] = {}
+    refused: list[str] = []
+    for role, password in passwords.items():
+        try:
+            verifiers[role] = scram_verifier(password)
+        except ValueError:
+            refused.append(role)
+    if refused:
+        names = ", ".join(refused)
+        raise Unusable(f"the password of {names} may have printable ASCII characters only; nothing was set")
+    return verifiers
 
 
 def scram_verifier(password: str, salt: bytes = b"") -> str:
@@ -95,20 +115,24 @@ def for_driver(url: str) -> str:
 
 
 def roles_of(urls: list[str]) -> tuple[str, dict[str, str]]:
-    """The database that all URLs name, and the password of each role. Raises ValueError when they name several."""
+    """The database that all URLs name, and the password of each role. Raises Unusable when they name several."""
     parts = [urlsplit(url) for url in urls]
     databases = {part.path.removeprefix("/") for part in parts}
     if len(databases) != 1:
-        raise ValueError(f"the URLs name several databases: {', '.join(sorted(databases))}")
+        raise Unusable(f"the URLs name several databases: {', '.join(sorted(databases))}")
     return databases.pop(), {part.username or "": unquote(part.password) for part in parts if part.password}
 
 
 def main() -> int:
     """Bootstrap by the environment."""
     urls = [url for service in SERVICES for url in RoleSettings(_env_prefix=prefix(service)).urls()]
-    database, passwords = roles_of(urls)
-    with certificate_told():
-        asyncio.run(bootstrap(for_driver(AdministratorSettings().database_url), database, passwords))
+    administrator = for_driver(AdministratorSettings().database_url)
+    try:
+        database, passwords = roles_of(urls)
+        with certificate_told(administrator):
+            asyncio.run(bootstrap(administrator, database, passwords))
+    except Unusable as error:
+        raise SystemExit(f"deploy.jobs.database: {error}") from None
     print(f"database {database}: roles and schemas are there")  # noqa: T201 - a command's output
     return 0
 

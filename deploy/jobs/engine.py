@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,8 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 _RETENTION = timedelta(days=30)
 WAIT_SECONDS = 300.0  # a server that starts beside us makes its schema first
+# What the server answers while not all of it knows the namespace of a moment ago, or while somebody else adds the same.
+_NOT_YET = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAVAILABLE, RPCStatusCode.ALREADY_EXISTS})
 
 SEARCH_ATTRIBUTES: Mapping[str, IndexedValueType.ValueType] = {
     **dict.fromkeys(
@@ -70,7 +71,10 @@ async def register(settings: EngineJobSettings) -> None:
 
 
 async def prepare(client: Client) -> None:
-    """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them."""
+    """Make sure that the namespace and Attune's search attributes exist, and wait until the server knows them.
+
+    Raises RPCError when that is not allowed; waits for ever when the server never knows them.
+    """
     namespace = client.namespace
     try:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
@@ -83,10 +87,13 @@ async def prepare(client: Client) -> None:
             RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
         )
     while missing := await _missing_attributes(client, namespace):
-        with contextlib.suppress(RPCError):  # the namespace of a moment ago may not be known everywhere yet
+        try:
             await client.operator_service.add_search_attributes(
                 AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
             )
+        except RPCError as error:
+            if error.status not in _NOT_YET:
+                raise
         await asyncio.sleep(0.1)
 
 

@@ -20,6 +20,10 @@ from deploy.names import SERVICES
 from deploy.operations.reach import KINDS, Installation, Refused
 from deploy.operations.restored import Tell, require_stopped, settle
 
+CONNECTED = (
+    "SELECT DISTINCT concat(coalesce(nullif(application_name, ''), 'a session'), ' of ', usename) AS name"
+    " FROM pg_stat_activity WHERE datname = ANY($1) AND backend_type = 'client backend' ORDER BY name"
+)
 Programs = Callable[[str], Path]  # where a program of PostgreSQL is
 
 
@@ -48,7 +52,8 @@ async def restore(wiring: Wiring, file: Path, environment: Mapping[str, str], te
 
     The backup is read into a database beside it, migrated there and made safe, and takes its place in one transaction:
     whatever is killed, what goes by the name of the database has never to be made safe. Raises Refused when processes
-    of Attune run or the file is no backup; the database is then as it was.
+    of Attune run, the file is no backup or anybody is connected; the database is then as it was. Workflows may have
+    been ended by then, which come back from the rows.
     """
     async with _alone(wiring):
         await migrate.bootstrap(wiring)  # a new server knows no roles yet
@@ -79,13 +84,29 @@ async def _replace(wiring: Wiring, file: Path, environment: Mapping[str, str], t
         await migrate.migrate_all(beside, SERVICES, environment)
         tell(f"restored {file} and brought the schemas up to date")
         await settle(installation_of(beside), tell)
+        aside = f"{wiring.database}_before_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+        await _take_place(wiring, aside, beside)
     except BaseException:
         await _on_server(wiring, f"DROP DATABASE IF EXISTS {beside.database} WITH (FORCE)")
         raise
-    aside = f"{wiring.database}_before_{datetime.now(UTC):%Y%m%dt%H%M%S}"
-    names = ((wiring.database, aside), (beside.database, wiring.database))
-    await _on_server(wiring, "; ".join(f"ALTER DATABASE {name} RENAME TO {new}" for name, new in names))
     tell(f"the database until now is kept as {aside}")
+
+
+async def _take_place(wiring: Wiring, aside: str, beside: Wiring) -> None:
+    """Give both databases their new names at once. Raises Refused, and names them, while others are connected."""
+    names = ((wiring.database, aside), (beside.database, wiring.database))
+    try:
+        await _on_server(wiring, "; ".join(f"ALTER DATABASE {name} RENAME TO {new}" for name, new in names))
+    except asyncpg.ObjectInUseError as error:
+        server = await asyncpg.connect(wiring.admin_url)
+        try:
+            others = [row["name"] for row in await server.fetch(CONNECTED, [wiring.database, beside.database])]
+        finally:
+            await server.close()
+        raise Refused(
+            f"{', '.join(others) or 'somebody'} is connected to the database, which could not be replaced and is as it"
+            " was; end that and repeat this. Workflows were ended: the bridge starts them again from the rows"
+        ) from error
 
 
 async def _fill(wiring: Wiring, file: Path) -> None:

@@ -117,6 +117,12 @@ def choose(
     return chosen, moved
 
 
+def take_free(count: int, claims: Claims) -> list[int]:
+    """Ports for processes beside those of a stack, which no stack takes either while they are claimed."""
+    with ExitStack() as held:
+        return [_hold_first(held, (), claims) for _ in range(count)]
+
+
 def _hold_first(held: ExitStack, candidates: Iterable[int], claims: Claims) -> int:
     """Bind the first free port of the candidates, else a random free one; it is held until all are chosen."""
     tries = (*candidates, *random.sample(_FREE_RANGE, 200))

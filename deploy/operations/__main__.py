@@ -108,7 +108,8 @@ def run(commands: Commands, find: Callable[[], Installation], arguments: list[st
     try:
         asyncio.run(given.act(find(), given))
     except (Refused, OSError, SQLAlchemyError, asyncpg.PostgresError, RPCError) as refused:
-        reason = getattr(refused, "orig", None) or refused  # the driver's own words, without the statement
+        reason = str(getattr(refused, "orig", None) or refused)  # the driver's own words, without the statement
+        reason = reason or f"gave up ({type(refused).__name__})"
         where = "Temporal: " if isinstance(refused, RPCError) else ""
         print(f"{commands.parser.prog}: {where}{reason}", file=sys.stderr)  # noqa: T201 - a command's output
         return 1

@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC
+from contextlib import asynccontextmanager
+from datetime import UTC, timedelta
 from uuid import UUID
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    PollActivityTaskQueueRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.jobs.engine import prepare
-from services.runtime.clock import utc_now
+from services.runtime.clock import new_id, utc_now
 from workflows import messages
 from workflows.queues import WORK, pollers_of
 
 _LOOK_AGAIN_SECONDS = 0.5
 _GONE_SECONDS = 60.0
+_NOTED_SECONDS = 30.0
+_POLL = timedelta(seconds=_NOTED_SECONDS)
 _KNOWN_SECONDS = 120.0  # a server looks for new attributes once a minute
 _RUNNING = f"ExecutionStatus = 'Running' AND AttuneKind IN ('{messages.REVIEW_CYCLE}', '{messages.SCHEDULED_LAUNCH}')"
 
 
-async def make_ready(engine: Client) -> None:
+@asynccontextmanager
+async def _within(seconds: float, what: str) -> AsyncIterator[None]:
+    """Let something take so long. Raises TimeoutError that says what was waited for, and how long."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"{what} within {seconds:.0f} s") from error
+
+
+async def make_ready(engine: Client, seconds: float = _KNOWN_SECONDS) -> None:
     """Make the namespace and the attributes, which a new Temporal lacks, and wait until workflows can be found by them.
 
-    Raises TimeoutError when they cannot, RPCError when that is not allowed.
+    Rights of Temporal's operators are wanted only where something is missing: who manages it may give them to nobody.
+    Raises TimeoutError when workflows cannot be found, RPCError when what is missing may not be made.
     """
-    await prepare(engine)
-    async with asyncio.timeout(_KNOWN_SECONDS):
-        while True:
-            try:
-                await engine.count_workflows(_RUNNING)
-            except RPCError as error:
-                if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND):
-                    raise
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            else:
-                return
+    async with _within(seconds, "Temporal did not find workflows by Attune's search attributes"):
+        while not await _finds_workflows(engine):
+            await prepare(engine)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _finds_workflows(engine: Client) -> bool:
+    try:
+        await engine.count_workflows(_RUNNING)
+    except RPCError as error:
+        if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND):
+            raise
+        return False
+    return True
 
 
 async def polled_seconds_ago(engine: Client) -> Mapping[str, float]:
@@ -50,6 +74,28 @@ async def polled_seconds_ago(engine: Client) -> Mapping[str, float]:
                 ago = (utc_now() - poller.last_access_time.ToDatetime(tzinfo=UTC)).total_seconds()
                 seen[poller.identity] = max(0.0, min(ago, seen.get(poller.identity, ago)))
     return seen
+
+
+async def clock_ahead_seconds(engine: Client) -> float:
+    """Return how far this machine's clock is ahead of that by which Temporal notes when it is asked for work.
+
+    Asks for work as a worker does, of a queue that has none, and reads what was noted. Not less than it is.
+    """
+    queue, identity = "attune-operations", f"attune-operations {new_id()}"
+    ask = PollActivityTaskQueueRequest(namespace=engine.namespace, task_queue=TaskQueue(name=queue), identity=identity)
+    asking = asyncio.ensure_future(engine.workflow_service.poll_activity_task_queue(ask, timeout=_POLL))
+    try:
+        async with _within(_NOTED_SECONDS, "Temporal did not tell what time it has"):
+            while True:
+                for poller in await pollers_of(engine, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+                    if poller.identity == identity:
+                        return (utc_now() - poller.last_access_time.ToDatetime(tzinfo=UTC)).total_seconds()
+                if asking.done() and (refused := asking.exception()):
+                    raise refused
+                await asyncio.sleep(0.05)
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def count_of(engine: Client, tenant_id: UUID) -> int:
@@ -77,7 +123,7 @@ async def delete_tenant(engine: Client, tenant_id: UUID) -> int:
             await engine.get_schedule_handle(schedule.id).delete()
             deleted += 1
     asked: set[str] = set()
-    async with asyncio.timeout(_GONE_SECONDS):
+    async with _within(_GONE_SECONDS, f"Temporal did not let go of all workflows of tenant {tenant_id}"):
         while left := [found async for found in _of_tenant(engine, tenant_id)]:
             for workflow_id, run_id in left:
                 await _delete(engine, workflow_id, run_id)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,6 +49,9 @@ class Manifest:
     def rows(self) -> int:
         """All rows."""
         return sum(content.rows for content in self.tables.values())
+
+
+SHAPE = TypeAdapter(Manifest)
 
 
 async def export_tenant(installation: Installation, tenant_id: UUID, file: Path) -> Manifest:
@@ -85,15 +89,18 @@ def check(file: Path) -> Manifest:
     """Return the manifest of an archive that holds exactly what it says. Raises Refused with what differs."""
     try:
         with zipfile.ZipFile(file) as archive:
-            facts = json.loads(archive.read(MANIFEST))
-            tables = {name: Content(**content) for name, content in facts.pop("tables").items()}
+            manifest = SHAPE.validate_json(archive.read(MANIFEST))
             names = [name for name in archive.namelist() if name != MANIFEST]
             found = {name.removesuffix(".jsonl"): _read(archive, name) for name in names}
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:
+    except ValidationError as error:
+        wrong = sorted({".".join(map(str, each["loc"])) or "all of it" for each in error.errors()})
+        raise Refused(f"{file} has a manifest of another shape: {', '.join(wrong)}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError) as error:
         raise Refused(f"{file} is no whole archive: {error}") from error
-    if wrong := sorted(name for name in tables.keys() | found.keys() if tables.get(name) != found.get(name)):
+    told = manifest.tables
+    if wrong := sorted(name for name in told.keys() | found.keys() if told.get(name) != found.get(name)):
         raise Refused(f"{file} is not what its manifest says: {', '.join(wrong)}")
-    return Manifest(**facts, tables=tables)
+    return manifest
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> Content:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -36,33 +36,27 @@ class Installation:
 
     urls: Mapping[str, str]
     temporal: EngineJobSettings
+    connect_seconds: float = 60.0
     quiet_seconds: float = LONGEST_POLL_SECONDS  # nobody has asked for work for so long: no worker runs
 
     @asynccontextmanager
     async def transaction(self, role: str, tenant_id: UUID | None = None) -> AsyncIterator[AsyncConnection]:
         """Run one transaction as a role, for as long as it takes; as a tenant, where one is given."""
-        engine = self._engine(role)
-        try:
-            async with engine.begin() as connection:
-                await connection.execute(UNLIMITED)
-                if tenant_id is not None:
-                    await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
-                yield connection
-        finally:
-            await engine.dispose()
+        async with self._begun(role, self._engine(role)) as connection:
+            await connection.execute(UNLIMITED)
+            if tenant_id is not None:
+                await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
+            yield connection
 
     @asynccontextmanager
     async def reading(self, role: str, tenant_id: UUID, snapshot: str | None) -> AsyncIterator[AsyncConnection]:
         """Read as a tenant what stood at one instant: that of an exported snapshot, where one is given."""
         engine = self._engine(role).execution_options(isolation_level="REPEATABLE READ")
-        try:
-            async with engine.begin() as connection:
-                if snapshot is not None:
-                    await connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-                await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
-                yield connection
-        finally:
-            await engine.dispose()
+        async with self._begun(role, engine) as connection:
+            if snapshot is not None:
+                await connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            await connection.execute(SET_TENANT, {"tenant": str(tenant_id)})
+            yield connection
 
     async def engine(self) -> Client:
         """Connect to Temporal. Raises Refused when it does not answer."""
@@ -75,9 +69,23 @@ class Installation:
 
     def _engine(self, role: str) -> AsyncEngine:
         settings = {"search_path": role.partition("_")[0], "application_name": "attune-operations"}
-        return create_async_engine(
-            self.urls[role], poolclass=NullPool, connect_args={"server_settings": settings}, hide_parameters=True
-        )
+        told = {"server_settings": settings, "timeout": self.connect_seconds}
+        return create_async_engine(self.urls[role], poolclass=NullPool, connect_args=told, hide_parameters=True)
+
+    @asynccontextmanager
+    async def _begun(self, role: str, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """Connect and begin. Raises Refused when the database does not answer."""
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    connection = await stack.enter_async_context(engine.connect())
+                except TimeoutError as error:
+                    waited = f"within {self.connect_seconds:.0f} s"
+                    raise Refused(f"the database does not answer {role} {waited}") from error
+                async with connection.begin():
+                    yield connection
+        finally:
+            await engine.dispose()
 
 
 def find_installation() -> Installation:

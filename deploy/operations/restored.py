@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.names import SERVICES
-from deploy.operations.engine import end_all, make_ready, polled_seconds_ago
+from deploy.operations.engine import clock_ahead_seconds, end_all, make_ready, polled_seconds_ago
 from deploy.operations.reach import Installation, Refused
 from services.notify.domain.model import Hold
 from services.notify.store.deliveries import Outbox
@@ -65,12 +65,11 @@ async def require_stopped(installation: Installation) -> None:
 async def require_no_worker(installation: Installation, client: Client) -> None:
     """Raise Refused when a worker has asked Temporal for work of late: it has no connection to the database."""
     try:
-        seen = await polled_seconds_ago(client)
+        late = {name: ago for name, ago in (await _asked(client)).items() if ago < installation.quiet_seconds}
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:  # a new Temporal, which nobody has worked for
             return
         raise
-    late = {name: ago for name, ago in seen.items() if ago < installation.quiet_seconds}
     if late:
         polled = ", ".join(f"{name} {ago:.0f} s ago" for name, ago in sorted(late.items()))
         wait = installation.quiet_seconds - min(late.values())
@@ -78,6 +77,22 @@ async def require_no_worker(installation: Installation, client: Client) -> None:
             f"workers asked for work: {polled}; stop them, and whatever starts them again (autoscalers)."
             f" Are they stopped, wait {wait:.0f} s and repeat this"
         )
+
+
+async def _asked(client: Client) -> Mapping[str, float]:
+    """Return how many seconds ago each worker asked for work last, by Temporal's clock whatever this machine's says."""
+    before, loop = await polled_seconds_ago(client), asyncio.get_running_loop()
+    if not before:
+        return {}
+    since = loop.time()
+    ahead = await clock_ahead_seconds(client)
+    passed = loop.time() - since
+    again = await polled_seconds_ago(client)
+    # Nought stands for what a clock that is behind takes for the future; who asked again meanwhile is at work.
+    return {
+        name: max(0.0, ago - ahead) if ago > 0.0 and before.get(name, 0.0) + passed <= ago else 0.0
+        for name, ago in again.items()
+    }
 
 
 async def _connected(installation: Installation, service: str) -> Sequence[str]:

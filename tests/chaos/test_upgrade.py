@@ -20,14 +20,13 @@ from cli.client import Api, connect
 from deploy.jobs.health import serving
 from deploy.local.demo.ledger import Ledger
 from deploy.local.layout import REPOSITORY
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, Claims, take_free
 from deploy.local.stack import Stack
 from deploy.local.waiting import until as wait_until
 from deploy.names import SIGNERS
 from tests.operations.company import SmallCompany, larger_staff
 from tests.operations.restores import rows_are_well
 from tests.waiting import until
-from workflows.probe import free_port
 
 pytestmark = pytest.mark.smoke
 
@@ -85,12 +84,15 @@ class Beside:
     port: int
     health: int
     metrics: int
+    claims: Claims  # until it has ended: it is announced minutes before it listens
     process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
     def announced_by(stack: Stack) -> "Beside":
         """Have whoever calls reviews look for it at both addresses, as soon as they start anew."""
-        beside = Beside(stack, free_port(), free_port(), free_port())
+        claims = Claims()
+        port, health, metrics = take_free(3, claims)
+        beside = Beside(stack, port, health, metrics, claims)
         both = f"ipv4:{stack.address('reviews')},{LOOPBACK}:{beside.port}"
         stack.layout.tell({name: {"ATTUNE_REVIEWS_ADDRESS": both} for name in CALL_REVIEWS})
         return beside
@@ -114,6 +116,7 @@ class Beside:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(30.0)
+        self.claims.close()
 
     def submissions(self) -> list[float]:
         """How many submissions each of the two has taken."""

@@ -59,3 +59,16 @@ def test_two_stacks_that_start_at_once_choose_apart(claims: ports.Claims, tmp_pa
     again, _ = ports.choose("free", first, other)
     assert again == first
     other.close()
+
+
+def test_what_runs_beside_a_stack_takes_ports_that_no_stack_takes_meanwhile(
+    claims: ports.Claims, tmp_path: Path
+) -> None:
+    beside = ports.take_free(3, claims)
+    assert len(set(beside)) == 3
+    assert all(port in range(20_000, 32_000) for port in beside)
+    other = ports.Claims(tmp_path)
+    assert not any(other.take(port) for port in beside)
+    chosen, _ = ports.choose("free", {"gateway": beside[0]}, other)
+    assert not set(beside) & set(chosen.values())
+    other.close()

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -16,12 +17,12 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from services.notify.domain.model import News
+from services.notify.domain.model import Discarded, News
 from services.notify.sender import LANES, MAX_ATTEMPTS, SILENCE, Mailer, Sender, SmtpMailer
 from services.notify.settings import NotifySettings
 from services.notify.store import NotifyWork
 from services.notify.store.deliveries import Outbox
-from services.notify.usecases.tell_of_delivery import tell_of_discarded
+from services.notify.usecases.tell_of_delivery import MOST_TASKS, tell_of_discarded
 from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin
 from tests.identity import person
@@ -396,6 +397,31 @@ async def test_what_is_discarded_is_told_of_as_not_arrived_unless_a_later_messag
             await tell_of_discarded(work, gone)
         assert sorted((list(each.task_ids) for each in gone), key=len) == wanted
     assert await told(database, tenant_id) == [("delivery_failed", "DISCARDED")]
+
+
+@dataclass
+class Trips:
+    """What is told, trip by trip."""
+
+    made: list[Sequence[tuple[UUID, int, Mapping[str, Any]]]] = field(default_factory=list)
+
+    async def emit_each(
+        self, kind: str, aggregate_type: str, told: Sequence[tuple[UUID, int, Mapping[str, Any]]]
+    ) -> None:
+        self.made.append(told)
+
+
+async def test_many_who_were_discarded_are_told_of_in_one_trip_an_event_each() -> None:
+    counts = {uuid4(): count for count in (1, 0, MOST_TASKS + 1)}
+    gone = [
+        Discarded(uuid4(), who, "email", 1, utc_now(), [uuid4() for _ in range(count)]) for who, count in counts.items()
+    ]
+    trips = Trips()
+    await tell_of_discarded(trips, gone)
+    (told,) = trips.made
+    told_of = [(UUID(payload["recipient_id"]), len(payload["task_ids"])) for _, _, payload in told]
+    one, _, many = counts
+    assert told_of == [(one, 1), (many, MOST_TASKS), (many, 1)]
 
 
 async def test_a_send_that_was_interrupted_is_unknown_and_told(

@@ -93,13 +93,17 @@ class Logs:
 
     async def follow(self, *consumers: str) -> None:
         """Have these consumers take all that can be read, and try again what they had set aside."""
-        for service in SERVICES:
-            await until(partial(self._is_complete, service), 20)
+        await self.are_complete()
         for name in consumers or FOLLOWED:
             async with self.databases[name].system_transaction() as connection:
                 await connection.execute(text("UPDATE event_cursor SET lease_until = NULL"))
                 await connection.execute(text("UPDATE parked_event SET retry_at = clock_timestamp()"))
             await self._consumer(name).catch_up()
+
+    async def are_complete(self) -> None:
+        """Wait until nothing can precede any more what is in the logs, whoever else writes on the server."""
+        for service in SERVICES:
+            await until(partial(self._is_complete, service), 20)
 
     async def _is_complete(self, service: str) -> bool:
         """Whether nothing can precede any more what is in a log."""

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,30 @@ async def on(wiring: Wiring, statement: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
+@asynccontextmanager
+async def not_renamed(wiring: Wiring) -> AsyncIterator[None]:
+    """Let nobody give the database another name meanwhile: a command that is to be killed does not get further."""
+    holding = await asyncpg.connect(wiring.admin_url)
+    try:
+        async with holding.transaction():
+            await holding.execute(f"COMMENT ON DATABASE {wiring.database} IS 'kept by this transaction'")
+            yield
+    finally:
+        await holding.close()
+
+
+async def ended(admin: asyncpg.Connection) -> None:
+    """End what a killed command asked of the server, and wait until its sessions are gone."""
+
+    async def gone() -> bool:
+        waiting = "FROM pg_stat_activity WHERE query LIKE 'ALTER DATABASE%' AND wait_event_type = 'Lock'"
+        await admin.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
+        left = f"SELECT (SELECT count(*) {waiting}) + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')"
+        return bool(await admin.fetchval(left) == 0)
+
+    await until(gone)
+
+
 MARKS = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
 HOLDS = "SELECT reason FROM notify.send_hold"
 
@@ -99,9 +124,11 @@ async def test_a_restore_that_was_killed_leaves_the_database_as_it_was(
     await on(wiring, "CREATE TABLE public.backed_up ()")
     await commands.run("backup", dump)
     await on(wiring, "ALTER TABLE public.backed_up RENAME TO written_since")
-    for words in ("held: nothing goes outside", "notify: log epoch"):
-        await commands.kill_at(words, "restore", dump)
-        assert [row["relname"] for row in await on(wiring, MARKS)] == ["written_since"], words
+    async with not_renamed(wiring):
+        for words in ("held: nothing goes outside", "notify: log epoch"):
+            await commands.kill_at(words, "restore", dump)
+            await ended(admin)
+            assert [row["relname"] for row in await on(wiring, MARKS)] == ["written_since"], words
     said = await commands.run("restore", dump)
     assert "the database until now is kept as attune_before_" in said
     assert [row["relname"] for row in await on(wiring, MARKS)] == ["backed_up"]
@@ -110,6 +137,26 @@ async def test_a_restore_that_was_killed_leaves_the_database_as_it_was(
         row["datname"] for row in await admin.fetch("SELECT datname FROM pg_database WHERE datname ~ 'attune'")
     ]
     assert [name[:14] for name in sorted(databases)] == ["attune", "attune_before_"]
+
+
+async def test_who_is_connected_is_named_and_nothing_of_the_restore_is_left(
+    stack: Stack, admin: asyncpg.Connection, tmp_path: Path
+) -> None:
+    wiring, commands, dump = stack.wiring(), Commands(stack), str(tmp_path / "attune.dump")
+    await commands.run("backup", dump)
+    await on(wiring, "CREATE TABLE public.kept ()")
+    idle = await asyncpg.connect(wiring.admin_database_url(), server_settings={"application_name": "psql"})
+    command = await commands.begin("restore", dump)
+    said, _ = await command.communicate()
+    await idle.close()
+    assert command.returncode == 1
+    assert said.decode().splitlines()[-1] == (
+        "attune operations: psql of postgres is connected to the database, which could not be replaced and is as it"
+        " was; end that and repeat this. Workflows were ended: the bridge starts them again from the rows"
+    )
+    assert "kept" in [row["relname"] for row in await on(wiring, MARKS)]
+    assert not await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname = 'attune_restoring'")
+    await on(wiring, "DROP TABLE public.kept")
 
 
 async def test_two_restores_do_not_get_in_each_others_way(

@@ -134,6 +134,7 @@ async def test_after_a_restore_into_a_new_cluster_each_event_takes_effect_once(
     story = Story(before)
     await story.happen(postgres, admin)
     logs_before = {service: await before.log(story.well, service) for service in SERVICES}
+    await before.are_complete()
     unread = {producer: await before.bridge_reads(producer, acknowledge=False) for producer in HINTED}
     at_backup = await next_transaction(postgres)
     name = await copy_to_new_cluster(postgres, whole_database, new_cluster, tmp_path / "dump")
@@ -145,6 +146,7 @@ async def test_after_a_restore_into_a_new_cluster_each_event_takes_effect_once(
     await restored(installation, new_cluster, name)
     async with logs_of(new_cluster, name, before.keyring) as after:
         story.logs = after
+        await after.are_complete()
         assert {producer: await after.bridge_reads(producer, acknowledge=False) for producer in HINTED} == unread
         await story.more()
         await after.follow()

@@ -1,12 +1,15 @@
 """What follows a restore: refused while anybody is connected, repeatable, no workflow left running."""
 
 import argparse
+import socket
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
+import grpc
 import pytest
+import time_machine
 from sqlalchemy import text
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -17,11 +20,12 @@ from deploy.jobs.engine import EngineJobSettings
 from deploy.names import SERVICES
 from deploy.operations.__main__ import EVER, Commands, run
 from deploy.operations.deletion import delete_tenant
-from deploy.operations.engine import polled_seconds_ago
+from deploy.operations.engine import clock_ahead_seconds, polled_seconds_ago
 from deploy.operations.reach import Installation, Refused
-from deploy.operations.restored import CHUNK, held, hold, release, settle
+from deploy.operations.restored import CHUNK, held, hold, release, require_no_worker, settle
 from services.runtime.clock import utc_now
 from tests.notify.test_sender import free_port
+from tests.operations.proxy import refusing
 from tests.operations.tenants import fingerprint
 from tests.postgres import PostgresServer
 from tests.temporal import TemporalServer
@@ -164,6 +168,35 @@ async def test_nothing_is_done_while_a_worker_asks_for_work(
     await release(installation, None)
 
 
+@pytest.mark.parametrize("minutes", [10, -10])
+async def test_a_worker_is_seen_whatever_this_machines_clock_says(
+    installation: Installation, temporal_server: TemporalServer, minutes: int
+) -> None:
+    client = await temporal_server.new_namespace()
+    async with Worker(client, task_queue=messages.BULK_QUEUE, activities=[nothing], identity="worker-1"):
+
+        async def polls() -> bool:
+            return await polled_seconds_ago(client) != {}
+
+        await until(polls)
+    with time_machine.travel(utc_now() + timedelta(minutes=minutes)), pytest.raises(Refused, match="worker-1 "):
+        await require_no_worker(installation, client)
+    assert abs(await clock_ahead_seconds(client)) < 60
+    with time_machine.travel(utc_now() + timedelta(minutes=minutes)):
+        assert abs(await clock_ahead_seconds(client) - minutes * 60) < 60
+
+
+async def test_where_nobody_asks_for_work_temporal_is_not_asked_for_its_time(
+    installation: Installation, temporal_server: TemporalServer
+) -> None:
+    namespace = (await temporal_server.new_namespace()).namespace
+    async with refusing(temporal_server.address, {"PollActivityTaskQueue": grpc.StatusCode.PERMISSION_DENIED}) as there:
+        client = await Client.connect(there, namespace=namespace)
+        await require_no_worker(installation, client)
+        with pytest.raises(RPCError, match="is refused"):
+            await clock_ahead_seconds(client)
+
+
 async def test_a_new_temporal_gets_what_it_lacks(installation: Installation, temporal_client: Client) -> None:
     namespace = f"new-{uuid4().hex[:12]}"
     address = installation.temporal.temporal_address
@@ -201,6 +234,21 @@ def test_what_temporal_refuses_is_said_in_its_words(
     lost = replace(installation, temporal=EngineJobSettings(temporal_address=address, temporal_namespace="none"))
     assert run(Commands("attune operations", refuse), lambda: lost, given) == 1
     assert capsys.readouterr().err.startswith(says)
+
+
+def test_who_never_answers_is_named_and_so_is_how_long_was_waited(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def wait(_: Installation, __: argparse.Namespace) -> None:
+        raise TimeoutError
+
+    assert run(Commands("attune operations", wait), lambda: installation, ["restored"]) == 1
+    assert capsys.readouterr().err == "attune operations: gave up (TimeoutError)\n"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+asyncpg://notify_system@127.0.0.1:{silent.getsockname()[1]}/attune?ssl=disable"
+        mute = replace(installation, urls={**installation.urls, "notify_system": url}, connect_seconds=1)
+        assert run(Commands("attune operations"), lambda: mute, ["sends"]) == 1
+    assert capsys.readouterr().err == "attune operations: the database does not answer notify_system within 1 s\n"
 
 
 def test_a_command_that_cannot_be_done_says_why_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:

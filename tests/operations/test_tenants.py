@@ -63,6 +63,30 @@ async def test_half_an_archive_is_refused(
         check(half)
 
 
+FACTS = {"tenant_id": "t", "create_time": "now", "schemas": {}, "tables": {}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "wrong"),
+    [
+        ([], "all of it"),
+        (7, "all of it"),
+        ("no JSON {", "all of it"),
+        ({"tables": {}}, "create_time, schemas, tenant_id"),
+        ({**FACTS, "tables": [1]}, "tables"),
+        ({**FACTS, "tables": {"people/post": 5}}, "tables.people/post"),
+        ({**FACTS, "tables": {"people/post": {"rows": "many"}}}, "tables.people/post.rows, tables.people/post.sha256"),
+        ({**FACTS, "tenant_id": {}}, "tenant_id"),
+    ],
+)
+def test_a_manifest_of_another_shape_is_refused_in_one_line(manifest: object, wrong: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "any.zip", "w") as archive:
+        archive.writestr(MANIFEST, manifest if isinstance(manifest, str) else json.dumps(manifest))
+    with pytest.raises(Refused) as refused:
+        check(tmp_path / "any.zip")
+    assert str(refused.value) == f"{tmp_path / 'any.zip'} has a manifest of another shape: {wrong}"
+
+
 async def test_a_deletion_leaves_a_tombstone_and_every_row_of_another_tenant(
     installation: Installation, admin: asyncpg.Connection, two_tenants: tuple[UUID, UUID], temporal_client: Client
 ) -> None:

@@ -1,15 +1,16 @@
 """The event log between two services: nothing skipped, each effect once, one tenant's trouble its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from structlog.testing import capture_logs
 
 from protos.eventlog.v1 import eventlog_pb2, eventlog_pb2_grpc
@@ -81,6 +82,15 @@ class Pair:
     async def parked(self) -> int:
         async with self.reviews.system_transaction() as connection:
             return int(await connection.scalar(text("SELECT count(*) FROM parked_event")) or 0)
+
+    async def now(self) -> datetime:
+        async with self.reviews.system_transaction() as connection:
+            return (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()  # type: ignore[no-any-return]
+
+    async def set_aside(self, tenant_id: UUID) -> Sequence[Row[Any]]:
+        query = text("SELECT attempts, error, retry_at FROM parked_event ORDER BY xid, id")
+        async with self.reviews.transaction(tenant_id) as connection:
+            return (await connection.execute(query)).all()
 
     async def retry_now(self, tenant_id: UUID) -> None:
         async with self.reviews.transaction(tenant_id) as connection:
@@ -188,17 +198,21 @@ async def test_a_failing_tenant_is_set_aside_and_the_others_go_on(pair: Pair) ->
 
 
 async def test_a_parked_event_that_fails_again_waits_longer_and_nothing_overtakes_it(pair: Pair) -> None:
-    bad = uuid4()
+    bad, attempts = uuid4(), 0
     pair.recorder.failing.add(bad)
     await pair.emit(bad, 1, 2)
     await pair.catch_up(max_failures=1)
-    for attempts in (1, 2):
+    for _ in range(4):
+        before = await pair.now()
         await pair.retry_now(bad)
         await pair.catch_up()
-        async with pair.reviews.transaction(bad) as connection:
-            row = (await connection.execute(text("SELECT attempts, error FROM parked_event ORDER BY xid, id"))).first()
-        assert row is not None
-        assert (row.attempts >= attempts, row.error) == (True, "RuntimeError")  # a slow machine may try once more
+        oldest, after = (await pair.set_aside(bad))[0], await pair.now()
+        assert oldest.attempts > attempts  # a slow machine may try once more
+        attempts = oldest.attempts
+        pause = timedelta(seconds=2 ** (attempts - 1))  # from when it failed, between the two
+        assert oldest.retry_at - after <= pause <= oldest.retry_at - before
+    assert [each.error for each in await pair.set_aside(bad)] == ["RuntimeError", "BEHIND"]
+    assert [each.attempts for each in await pair.set_aside(bad)] == [attempts, 0]
     assert await pair.effects(bad) == []
 
 

@@ -77,6 +77,7 @@ DEVELOPMENT = [
     ("ATTUNE_REVIEWS_DATABASE_URL", f"{UNENCRYPTED}?ssl=prefer", {"services.reviews"}),
     ("ATTUNE_GOALS_SYSTEM_DATABASE_URL", UNENCRYPTED.replace("x93jd", "Postgres") + "?ssl=require", {"services.goals"}),
     ("PGSSLROOTCERT", None, {f"services.{name}" for name in SERVICES}),
+    ("PGSSLROOTCERT", "", {f"services.{name}" for name in SERVICES}),
     ("ATTUNE_SCORING_HOST", "127.0.0.1", {"services.scoring"}),
 ]  # fmt: skip
 

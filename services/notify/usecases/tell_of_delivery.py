@@ -23,6 +23,14 @@ class Teller(Protocol):
     ) -> UUID: ...
 
 
+class TellerOfMany(Protocol):
+    """What appends many events to the log of notify at once."""
+
+    async def emit_each(
+        self, kind: str, aggregate_type: str, told: Sequence[tuple[UUID, int, Mapping[str, Any]]]
+    ) -> None: ...
+
+
 async def tell_of_delivery(work: Teller, outbox: Outbox, each: Outgoing, state: DeliveryState, error: str) -> None:
     """A failure is told at its first try and at its end, a success only where something had failed before.
 
@@ -47,16 +55,26 @@ async def tell_of_delivery(work: Teller, outbox: Outbox, each: Outgoing, state: 
         await work.emit(f"notify.{kind}", "delivery", each.id, each.attempts, payload)
 
 
-async def tell_of_discarded(work: Teller, discarded: Sequence[Discarded]) -> None:
-    """Whether it was sent before is not known: whoever owes something still counts as not reached."""
-    for each in discarded:
-        for begin in range(0, len(each.task_ids), MOST_TASKS):
-            payload = {
+async def tell_of_discarded(work: TellerOfMany, discarded: Sequence[Discarded]) -> None:
+    """Whether it was sent before is not known: whoever owes something still counts as not reached.
+
+    An event each, for whoever follows keeps that one person was not reached, since when, on which channel; but in one
+    trip, for there may be as many as the installation has people.
+    """
+    told = [
+        (
+            each.id,
+            each.attempts,
+            {
                 "recipient_id": str(each.recipient_id),
                 "task_ids": sorted(str(task) for task in each.task_ids[begin : begin + MOST_TASKS]),
                 "channel": each.channel,
                 "since": each.create_time.isoformat(),
                 "state": DeliveryState.UNKNOWN.value,
                 "error": "DISCARDED",
-            }
-            await work.emit("notify.delivery_failed", "delivery", each.id, each.attempts, payload)
+            },
+        )
+        for each in discarded
+        for begin in range(0, len(each.task_ids), MOST_TASKS)
+    ]
+    await work.emit_each("notify.delivery_failed", "delivery", told)

@@ -25,7 +25,7 @@ def configuration(service: str, owner_url: str) -> Config:
 
 def upgrade(service: str, owner_url: str) -> None:
     """Bring the service's schema to its newest migration; runs its own event loop."""
-    with certificate_told():
+    with certificate_told(owner_url):
         command.upgrade(configuration(service, owner_url), "head")
 
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import asyncpg
 from sqlalchemy.exc import InterfaceError
 
-from services.runtime.settings.checks import AUTHORITY
+from services.runtime.settings.checks import AUTHORITY, reads_authority
 
 
 @contextmanager
-def certificate_told() -> Iterator[None]:
-    """Raise SystemExit, naming the variable, where the database's certificate is what keeps us from connecting."""
+def certificate_told(*urls: str) -> Iterator[None]:
+    """Raise SystemExit, naming the variable, where the certificate of these databases keeps us from connecting."""
     file = os.environ.get(AUTHORITY, "")
-    if file and (fault := _fault_of(file)):
+    if file and any(map(reads_authority, urls)) and (fault := _fault_of(file)):
         raise SystemExit(f"{AUTHORITY}: no authority can be read from {file}: {fault}")
     try:
         yield

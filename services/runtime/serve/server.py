@@ -156,9 +156,10 @@ async def _until_stopped(background: Sequence[Background]) -> None:
 
 async def _wait_for(database: Database) -> None:
     deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
+    urls = [engine.url.render_as_string() for engine in (database.app, database.system)]
     while True:
         try:
-            with certificate_told():
+            with certificate_told(*urls):
                 return await database.verify_role()
         except Exception as error:
             if status_of(error).code is not grpc.StatusCode.UNAVAILABLE:

@@ -33,6 +33,12 @@ def verifies(url: str) -> bool:
     return bool(VERIFIED & set(parse_qs(urlsplit(url).query).get("ssl", ())))
 
 
+def reads_authority(url: str) -> bool:
+    """Return whether the driver reads the authority's file: where one is named it verifies for `require` as well."""
+    options = parse_qs(urlsplit(url).query)
+    return bool(ENCRYPTED & {*options.get("ssl", ()), *options.get("sslmode", ())})
+
+
 def is_loopback(address: str) -> bool:
     """Return whether an address, with or without scheme and port, is this machine's own."""
     if address == "::":  # every interface

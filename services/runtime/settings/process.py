@@ -4,14 +4,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.settings.checks import AUTHORITY, Finding, database_faults, is_loopback, verifies
 
 HERE_ONLY = "is of this machine only, and production runs on several"
+File = Annotated[Path | None, BeforeValidator(lambda given: given or None)]  # an empty variable names no file
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class ProcessSettings(BaseSettings):
     mode: Literal["local", "production"] = Field(default="production", validation_alias="ATTUNE_MODE")
     # Who encrypts what goes between machines: we do, or a service mesh that also tells processes apart.
     transport: Literal["tls", "mesh"] = Field(default="tls", validation_alias="ATTUNE_TRANSPORT")
-    tls_certificate_file: Path | None = Field(default=None, validation_alias="ATTUNE_TLS_CERTIFICATE_FILE")
-    tls_key_file: Path | None = Field(default=None, validation_alias="ATTUNE_TLS_KEY_FILE")
-    tls_ca_file: Path | None = Field(default=None, validation_alias="ATTUNE_TLS_CA_FILE")
+    tls_certificate_file: File = Field(default=None, validation_alias="ATTUNE_TLS_CERTIFICATE_FILE")
+    tls_key_file: File = Field(default=None, validation_alias="ATTUNE_TLS_KEY_FILE")
+    tls_ca_file: File = Field(default=None, validation_alias="ATTUNE_TLS_CA_FILE")
     identity_key_file: Path = Field(validation_alias="ATTUNE_IDENTITY_KEY_FILE")
     identity_keys_dir: Path = Field(validation_alias="ATTUNE_IDENTITY_KEYS_DIR")
     redis_url: str = Field(default="", validation_alias="REDIS_URL", repr=False)
@@ -98,7 +99,7 @@ class ServiceSettings(ProcessSettings):
     database_url: str = Field(repr=False)
     system_database_url: str = Field(repr=False)
     # Who signs the database's certificate; the driver reads this variable by itself.
-    database_authority_file: Path | None = Field(default=None, validation_alias=AUTHORITY)
+    database_authority_file: File = Field(default=None, validation_alias=AUTHORITY)
     pool_size: int = Field(default=12, ge=1)
     system_pool_size: int = Field(default=4, ge=1)
     event_poll_seconds: float = Field(default=0.5, gt=0)
