@@ -34,10 +34,11 @@ async def test_three_commands_lead_from_a_stalled_row_to_the_lines_of_the_causin
     def command(text: str) -> list[str]:
         return [trace_id if word == "TRACE_ID" else word for word in text.split()[1:]]
 
-    await until(lambda: any(span["name"] == LAUNCH for span in traced.spans(trace_id)), SLOW, "the spans arrived")
+    names = {LAUNCH, "/attune.reviews.v1.CycleService/LaunchCycle", "sql", "step open_stage"}
+    await until(lambda: names <= {span["name"] for span in traced.spans(trace_id)}, SLOW, "the spans arrived")
     shown = await attune(traced, *command(trace))
     assert shown.code == 0, shown.err
-    for name in (LAUNCH, "/attune.reviews.v1.CycleService/LaunchCycle", "sql", "step open_stage"):
+    for name in names:
         assert name in shown.out
     told = await attune(traced, *command(logs))
     assert told.code == 0, told.err
