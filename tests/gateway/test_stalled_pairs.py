@@ -75,15 +75,19 @@ class Office:
         for company in companies:
             await self.cycles.hint(str(self.world.tenant_id), str(company.seed.cycle_id))
 
+    async def rows(self, company: Company) -> list[dict[str, Any]]:
+        """What the one call tells of a cycle, and of processes that hold work up."""
+        wanted = {"cycle": str(company.seed.cycle_id)}
+        answer = await self.gateway.client.get("/v1/ops/stalled", params=wanted, headers=self.headers)
+        rows = answer.raise_for_status().json()["items"]
+        return [row for row in rows if row["cause"] != "CONSUMER_BEHIND"]  # nobody consumes here
+
     async def causes(self, *companies: Company) -> set[str]:
-        """What the one call tells of these cycles, and of processes that hold work up."""
-        told: set[str] = set()
-        for company in companies:
-            wanted = {"cycle": str(company.seed.cycle_id)}
-            answer = await self.gateway.client.get("/v1/ops/stalled", params=wanted, headers=self.headers)
-            rows = answer.raise_for_status().json()["items"]
-            told |= {row["cause"] for row in rows if row["cause"] != "CONSUMER_BEHIND"}  # nobody consumes here
-        return told
+        return {row["cause"] for company in companies for row in await self.rows(company)}
+
+    async def silent(self, company: Company) -> set[str]:
+        """The processes that are told to be silent."""
+        return {row["detail"].split()[0] for row in await self.rows(company) if row["cause"] == "SERVICE_DOWN"}
 
     async def wait_for(self, companies: Sequence[Company], *causes: str) -> None:
         async def told() -> bool:
@@ -246,3 +250,30 @@ async def test_two_causes_of_the_engine_are_both_named(office: Office, pair: tup
     async with office.worker():
         await office.cure(one, two)
         await office.wait_for([one, two])
+
+
+@pytest.mark.parametrize("cause", ENGINE)
+async def test_a_cause_of_the_engine_and_a_silent_service_are_both_named(office: Office, cause: str) -> None:
+    company = await office.found()
+    async with ENGINE[cause](office, [company]):
+        await office.wait_for([company], cause)
+        office.ways["scoring"].shut()
+        await office.wait_for([company], cause, "SERVICE_DOWN")
+        assert await office.silent(company) == {"scoring"}
+        await office.ways["scoring"].open()
+        await office.wait_for([company], cause)
+
+
+@pytest.mark.parametrize("other", ["temporal", "engine"])
+async def test_two_silent_processes_are_both_named(office: Office, other: str) -> None:
+    company = await office.found()
+    async with PROCESSES["scoring"](office, [company]):
+        office.ways[other].shut()
+        await office.wait_for([company], "SERVICE_DOWN")
+        assert await office.silent(company) == {"scoring", other}
+        await office.ways[other].open()
+
+        async def heard() -> bool:
+            return await office.silent(company) == {"scoring"}
+
+        await until(heard, SECONDS, f"{other} was heard again")
