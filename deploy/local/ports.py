@@ -6,7 +6,7 @@ import fcntl
 import random
 import socket
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,7 @@ def choose(
         for name in (*STANDARD, *INTERNAL):
             wanted = standard.get(name) if mode == "standard" else None
             candidates = [*([wanted] if wanted else []), *([kept[name]] if name in kept else [])]
-            port = _hold_first(held, candidates, claims)
+            port = _hold_first(held, candidates, chosen.values(), claims)
             if wanted and port != wanted:
                 moved.append(Moved(name, wanted, port))
             chosen[name] = port
@@ -119,14 +119,23 @@ def choose(
 
 def take_free(count: int, claims: Claims) -> list[int]:
     """Ports for processes beside those of a stack, which no stack takes either while they are claimed."""
+    taken: list[int] = []
     with ExitStack() as held:
-        return [_hold_first(held, (), claims) for _ in range(count)]
+        for _ in range(count):
+            taken.append(_hold_first(held, (), taken, claims))
+    return taken
 
 
-def _hold_first(held: ExitStack, candidates: Iterable[int], claims: Claims) -> int:
-    """Bind the first free port of the candidates, else a random free one; it is held until all are chosen."""
+def _hold_first(held: ExitStack, candidates: Iterable[int], taken: Collection[int], claims: Claims) -> int:
+    """Bind the first free port of the candidates, else a random free one; it is held until all are chosen.
+
+    The kernel lets two sockets that may reuse an address bind the same port while neither listens, and a claim of
+    this stack is no hindrance to it: what this choice has taken is told by `taken`.
+    """
     tries = (*candidates, *random.sample(_FREE_RANGE, 200))
     for port in tries:
+        if port in taken:
+            continue
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -83,9 +83,9 @@ class Clock:
         """Look and perform until nothing is due. Raises RuntimeError when that does not end."""
         cycle = CycleRef(self._tenant, cycle_id)
         for _ in range(MANY):
-            for name in FOLLOWED:  # another test's transaction may hold back what has just been told
-                await beyond_the_horizon(self._world.databases[name], "event")
             for consumer in self._consumers:
+                for name in FOLLOWED:  # another test's transaction may hold back what has just been told, by the
+                    await beyond_the_horizon(self._world.databases[name], "event")  # consumer before this one too
                 await consumer.catch_up()
             at = datetime.now(UTC)
             sight: Sight = await self._perform(Step.TICK, Look(cycle, at))

@@ -25,6 +25,15 @@ def test_free_ports_are_distinct_and_complete(claims: ports.Claims) -> None:
     assert moved == []
 
 
+def test_no_port_is_given_twice_however_few_there_are(claims: ports.Claims, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = len(ports.STANDARD) + len(ports.INTERNAL)
+    monkeypatch.setattr(ports, "_FREE_RANGE", range(20_000, 20_200))
+    chosen, _ = ports.choose("free", {}, claims)
+    assert len(set(chosen.values())) == names
+    beside = ports.take_free(100, claims)
+    assert len(set(beside)) == 100
+
+
 def test_the_ports_of_the_run_before_are_kept(claims: ports.Claims) -> None:
     before, _ = ports.choose("free", {}, claims)
     again, _ = ports.choose("free", before, claims)

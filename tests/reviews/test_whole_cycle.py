@@ -210,4 +210,4 @@ async def test_opening_a_stage_reads_each_row_once_though_nothing_is_known_of_th
         admitted = await work.admissions.admit_chunk(admission, None)
         read = (await work.connection.execute(text(ROWS_READ))).scalar_one()
     assert admitted.opened == people - 1
-    assert read < 20 * people
+    assert read < people * people / 10, "more than a few looks at each row, those of the file's other tests among them"

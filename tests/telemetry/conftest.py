@@ -75,7 +75,7 @@ class Traced:
         if trace_id:
             return spans_of(self.stack.layout, trace_id)
         files = sorted(self.stack.layout.traces.glob("spans.jsonl*"))
-        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return [json.loads(line) for file in files for line in whole_lines(file)]
 
     def lines(self, trace_id: str) -> list[dict[str, Any]]:
         """The log lines of a trace and of what it caused."""
@@ -83,11 +83,16 @@ class Traced:
 
     def log(self, process: str) -> list[dict[str, Any]]:
         """All lines of a process of ours; each has to be JSON."""
-        return [json.loads(line) for line in self.stack.layout.log(process).read_text().splitlines()]
+        return [json.loads(line) for line in whole_lines(self.stack.layout.log(process))]
 
     async def owed(self, code: str) -> list[dict[str, Any]]:
         """The tasks that somebody owes."""
         return list((await self.people[code].get("/tasks"))["items"])
+
+
+def whole_lines(file: Path) -> list[str]:
+    """The lines of a file that somebody is writing, but for one that is half written."""
+    return file.read_text().rpartition("\n")[0].splitlines()
 
 
 @contextmanager

@@ -26,6 +26,17 @@ def runbook_commands(heading: str) -> list[str]:
     return section.split("```sh\n", 1)[1].split("```", 1)[0].strip().splitlines()
 
 
+async def launched(traced: Traced) -> dict[str, Any]:
+    """The span of the launch, once it arrived: processes hand over their spans some seconds later."""
+
+    def found() -> list[dict[str, Any]]:
+        return [span for span in traced.spans() if span["name"] == LAUNCH]
+
+    await until(lambda: bool(found()), SLOW, "the span of the launch arrived")
+    [launch] = found()
+    return launch
+
+
 async def test_three_commands_lead_from_a_stalled_row_to_the_lines_of_the_causing_request(traced: Traced) -> None:
     stalled, trace, logs = runbook_commands("From a stalled row to the request that caused it")
     rows = (await attune(traced, *stalled.split()[1:])).value["items"]
@@ -60,14 +71,24 @@ async def test_a_trace_that_is_not_kept_is_said_so(traced: Traced) -> None:
 
 
 async def test_one_trace_goes_from_rest_through_grpc_into_sql(traced: Traced) -> None:
-    await until(lambda: any(span["name"] == SUBMIT for span in traced.spans()), SLOW, "the spans arrived")
-    spans = traced.spans()
-    [request] = [span for span in spans if span["name"] == SUBMIT]
-    own = {span["span_id"]: span for span in spans if span["trace_id"] == request["trace_id"]}
-    assert [span["name"] for span in own.values() if span["parent_id"] not in own] == [SUBMIT]
-    [rpc] = [span for span in own.values() if span["name"].endswith("/SubmitTask")]
+    def own() -> dict[str, Any]:
+        """The submission's spans by id; those of each process arrive some seconds later, on their own way."""
+        spans = traced.spans()
+        traces = {span["trace_id"] for span in spans if span["name"] == SUBMIT}
+        return {span["span_id"]: span for span in spans if span["trace_id"] in traces}
+
+    def whole() -> bool:
+        """Whether the call arrived, and nothing of which the caller is missing but the request itself."""
+        found = own()
+        first = [span["name"] for span in found.values() if span["parent_id"] not in found]
+        return first == [SUBMIT] and any(span["name"].endswith("/SubmitTask") for span in found.values())
+
+    await until(whole, SLOW, "the submission's spans hang together")
+    arrived = own().values()
+    [request] = [span for span in arrived if span["name"] == SUBMIT]
+    [rpc] = [span for span in arrived if span["name"].endswith("/SubmitTask")]
     assert rpc["parent_id"] == request["span_id"]
-    statements = [span for span in own.values() if span["parent_id"] == rpc["span_id"]]
+    statements = [span for span in arrived if span["parent_id"] == rpc["span_id"]]
     texts = [span["attributes"]["db.query.text"] for span in statements]
     assert texts[0].startswith("BEGIN; SELECT set_config")
     assert [text for text in texts if "FOR SHARE" in text]
@@ -75,30 +96,32 @@ async def test_one_trace_goes_from_rest_through_grpc_into_sql(traced: Traced) ->
 
 
 async def test_a_step_is_a_trace_of_its_own_linked_to_its_cause_with_the_services_inside(traced: Traced) -> None:
-    spans = traced.spans()
-    [launch] = [span for span in spans if span["name"] == LAUNCH]
-    steps = [span for span in spans if span["name"] == "step enrol"]
+    def inside() -> set[str]:
+        spans = traced.spans()
+        steps = {span["trace_id"] for span in spans if span["name"] == "step enrol"}
+        return {span["service"] for span in spans if span["trace_id"] in steps}
+
+    await until(lambda: inside() == {"worker", "people", "reviews"}, SLOW, "the spans of the enrolment arrived")
+    launch = await launched(traced)
+    steps = [span for span in traced.spans() if span["name"] == "step enrol"]
     assert len(steps) > 1  # people were gone at first
     for step in steps:
         assert (step["parent_id"], step["causes"]) == ("", [launch["trace_id"]])
         assert step["trace_id"] != launch["trace_id"]
         assert step["attributes"]["attune.cycle"] == traced.cycle_id
-    inside = {span["service"] for span in spans if span["trace_id"] in {step["trace_id"] for step in steps}}
-    assert inside == {"worker", "people", "reviews"}
 
 
 async def test_a_message_is_linked_to_what_it_tells_of(traced: Traced) -> None:
-    def told() -> list[dict[str, Any]]:
-        return [span for span in traced.spans() if span["name"] == "event reviews.tasks_opened"]
+    def linked() -> bool:
+        spans = traced.spans()
+        causes = {cause for span in spans if span["name"] == "event reviews.tasks_opened" for cause in span["causes"]}
+        return bool(causes) and causes <= {span["trace_id"] for span in spans if span["name"] == "step open_stage"}
 
-    await until(lambda: bool(told()), SLOW, "notify applied the event")
-    causes = {cause for span in told() for cause in span["causes"]}
-    steps = {span["trace_id"] for span in traced.spans() if span["name"] == "step open_stage"}
-    assert causes <= steps
+    await until(linked, SLOW, "notify's spans are linked to the steps that opened the stages")
 
 
 async def test_every_task_knows_the_request_that_caused_it(traced: Traced) -> None:
-    [launch] = [span for span in traced.spans() if span["name"] == LAUNCH]
+    launch = await launched(traced)
     connection = await asyncpg.connect(traced.stack.wiring().admin_database_url())
     try:
         rows = await connection.fetch("SELECT DISTINCT trace_id FROM reviews.task")
