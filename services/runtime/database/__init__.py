@@ -5,6 +5,7 @@ from services.runtime.database.migration import migration_environment, upgrade
 from services.runtime.database.runner import Runner
 from services.runtime.database.schema import (
     DETERMINISTIC_ID_FUNCTION_DDL,
+    INLINED_DETERMINISTIC_ID_DDL,
     log_offset_ddl,
     metadata,
     row_level_security_ddl,
@@ -16,6 +17,7 @@ from services.runtime.identity import Origin
 
 __all__ = [
     "DETERMINISTIC_ID_FUNCTION_DDL",
+    "INLINED_DETERMINISTIC_ID_DDL",
     "Database",
     "Origin",
     "Runner",
