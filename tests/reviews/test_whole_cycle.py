@@ -1,24 +1,16 @@
 """A cycle goes from launch to its end on a real database, driven by nothing but Tick."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
-from services.reviews.domain.bulk import Admission
 from services.reviews.domain.model import CycleState, Span, Stage, StageState, Unit
 from services.reviews.usecases.open_stage import Session
 from services.runtime.clock import new_id
 from services.runtime.database import Database
 from tests.reviews.worlds import World, employee, member, spine
 
-# By this transaction, of the tables that a stage is opened from.
-ROWS_READ = """
-SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
-WHERE relname IN ('participant', 'rater', 'task')
-"""
 CREW = [member(1, []), *(member(number, [1]) for number in range(2, 7))]
 
 
@@ -192,22 +184,3 @@ async def test_policies_at_the_due_instant(world: World) -> None:
     await world.skip(hours=11)
     await world.turn()
     assert await world.tasks("manager") == {"expired": 5}
-
-
-@pytest.mark.parametrize("stage_kind", ["self", "manager", "interview"])
-async def test_opening_a_stage_reads_each_row_once_though_nothing_is_known_of_the_tables(
-    world: World, stage_kind: str
-) -> None:
-    """Rows of a cycle launched a moment ago have no statistics: a bad plan compares everybody with everybody."""
-    people = 1_500
-    await world.launch(spine(), [member(1, []), *(member(number, [1]) for number in range(2, people + 1))])
-    stage = await world.stage(stage_kind)
-    async with world.work() as work:
-        now = await work.now()
-        admission = Admission(
-            replace(stage, epoch=1), at=now, opened_at=now, due_override=None, before=(), later=(), trace_id=""
-        )
-        admitted = await work.admissions.admit_chunk(admission, None)
-        read = (await work.connection.execute(text(ROWS_READ))).scalar_one()
-    assert admitted.opened == people - 1
-    assert read < people * people / 10, "more than a few looks at each row, those of the file's other tests among them"

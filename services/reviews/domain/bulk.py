@@ -54,7 +54,7 @@ class Admission:
     """What is the same for all chunks of one pass that gives a stage's tasks to people."""
 
     stage: Stage
-    at: datetime  # base of the ids' time bits: chunk n lies n ms later, so that no two chunks share a range
+    at: datetime  # base of the ids' time bits: each chunk lies later than the one before, and shares no range with it
     opened_at: datetime
     due_override: datetime | None
     before: tuple[UUID, ...]  # stages that must be done by the person, where people go on one by one

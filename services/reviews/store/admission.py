@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -14,6 +14,8 @@ from services.reviews.tables import OWED
 
 TASKED = "p.state IN (" + ", ".join(f"'{state}'" for state in sorted(TASKED_PARTICIPANT_STATES)) + ")"
 STAGE, EPOCH = "CAST(CAST(:stage_id AS uuid) AS text)", "CAST(CAST(:epoch AS integer) AS text)"
+EPOCH_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+TIME_SHIFT = 80  # bits of an id behind its milliseconds
 RATERS_OF_CHUNK = "AND r.participant_id > :after AND r.participant_id <= :last"
 # The rows of a cycle launched a moment ago have no statistics: a nested loop would compare everybody with everybody.
 NO_NESTED_LOOPS = text("SELECT set_config('enable_nestloop', 'off', true)")
@@ -127,14 +129,16 @@ ADMISSIBLE: Mapping[StageKind, TextClause] = {
     )
     for kind, duty in DUTIES.items()
 }
+# Also the newest of the stage's tasks that are owed: those of the chunks before, while nobody can have submitted.
 PAGE = text(
-    """
-    SELECT (SELECT count(*) FROM participant WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id AND id <= :after)
-        AS before, page.id AS last, page.place
+    f"""
+    SELECT page.id AS last, page.place,
+        (SELECT id FROM task WHERE tenant_id = :tenant_id AND stage_id = :stage_id AND {OWED} ORDER BY id DESC LIMIT 1)
+        AS newest
     FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM participant
           WHERE tenant_id = :tenant_id AND cycle_id = :cycle_id AND id > :after ORDER BY id LIMIT :size) AS page
     ORDER BY page.place DESC LIMIT 1
-    """
+    """  # noqa: S608 - built from constants of ours
 )
 SHEETS = text(
     f"""
@@ -201,11 +205,12 @@ class AdmissionStore:
             return await self._admit_others(admission)
         whole = {"tenant_id": self._tenant_id, "cycle_id": stage.cycle_id}
         begin = {"after": after or NOBODY}
-        page = (await self._connection.execute(PAGE, {**whole, **begin, "size": size})).one_or_none()
+        of_page = {**whole, **begin, "stage_id": stage.id, "size": size}
+        page = (await self._connection.execute(PAGE, of_page)).one_or_none()
         if page is None:
             return Admitted(0, NOBODY, NOBODY, after or NOBODY, last=True)
         chunk = {**whole, **begin, "last": page.last}
-        at = admission.at + timedelta(milliseconds=page.before // size)
+        at = instant_after(page.newest, admission.at)
         if stage.epoch > 1:
             await self._revive(admission, chunk)
         await self._connection.execute(NO_NESTED_LOOPS)
@@ -252,6 +257,16 @@ class AdmissionStore:
 
 def id_range(at: datetime) -> tuple[UUID, UUID]:
     """The least and the greatest id that deterministic_id makes at that instant: it rounds to the millisecond."""
-    milliseconds = (round(at.timestamp() * 1_000_000) + 500) // 1_000
-    low = milliseconds << 80
-    return UUID(int=low), UUID(int=low | (1 << 80) - 1)
+    low = _milliseconds(at) << TIME_SHIFT
+    return UUID(int=low), UUID(int=low | (1 << TIME_SHIFT) - 1)
+
+
+def instant_after(newest: UUID | None, at: datetime) -> datetime:
+    """`at`, or the first millisecond of which no id was made if ids up to `newest` were."""
+    if newest is None or _milliseconds(at) > newest.int >> TIME_SHIFT:
+        return at
+    return EPOCH_OF_TIME + timedelta(milliseconds=(newest.int >> TIME_SHIFT) + 1)
+
+
+def _milliseconds(at: datetime) -> int:
+    return ((at - EPOCH_OF_TIME) // timedelta(microseconds=1) + 500) // 1_000

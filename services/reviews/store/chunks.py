@@ -16,13 +16,17 @@ DUE = "(due_override IS NULL OR due_override <= :now)"
 RANGE = "tenant_id = :tenant_id AND stage_id = :stage_id AND id > :after AND id <= :last"
 
 
-def _page(condition: str) -> TextClause:
+def _page(*conditions: str) -> TextClause:
+    """The next tasks by id that meet one of the conditions, of which none meets two.
+
+    Each is looked for by itself, along its own partial index, so that no chunk reads what is left to later ones.
+    """
+    left = "SELECT id FROM task WHERE tenant_id = :tenant_id AND stage_id = :stage_id AND id > :after"
+    sides = " UNION ALL ".join(f"({left} AND {condition} ORDER BY id LIMIT :size)" for condition in conditions)
     return text(
         f"""
         WITH page AS (
-            SELECT id, row_number() OVER (ORDER BY id) AS place FROM task
-            WHERE tenant_id = :tenant_id AND stage_id = :stage_id AND id > :after AND {condition}
-            ORDER BY id LIMIT :size)
+            SELECT id, row_number() OVER (ORDER BY id) AS place FROM ({sides}) AS side ORDER BY id LIMIT :size)
         SELECT (SELECT id FROM page WHERE place = 1) AS first, id AS last, place FROM page ORDER BY place DESC LIMIT 1
         """  # noqa: S608 - built from constants of ours
     )
@@ -35,7 +39,7 @@ REMIND = text(
     WHERE {RANGE} AND {OWED} AND reminder <> :reminder
     """  # noqa: S608 - built from constants of ours
 )
-ENDED_PAGE = _page(f"(state = 'submitted' OR {OWED} AND {DUE})")
+ENDED_PAGE = _page("state = 'submitted'", f"{OWED} AND {DUE}")
 ACCEPT = text(
     f"""
     UPDATE task SET state = 'accepted', ended_at = :now, version = version + 1, update_time = clock_timestamp()
@@ -94,7 +98,7 @@ WITHDRAW = text(
     WHERE {RANGE} AND (state = 'submitted' OR {OWED})
     """  # noqa: S608 - built from constants of ours
 )
-WITHDRAWN_PAGE = _page(f"(state = 'submitted' OR {OWED})")
+WITHDRAWN_PAGE = _page("state = 'submitted'", OWED)
 SCORED = text(
     """
     UPDATE participant SET state = CASE WHEN id = ANY(:unscored) THEN state ELSE 'scored' END,
