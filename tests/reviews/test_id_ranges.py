@@ -23,7 +23,7 @@ async def test_ids_lie_in_the_range_of_their_instant(service_database: Callable[
 
 
 def made_here(at: datetime, *parts: str) -> UUID:
-    """Milliseconds as in UUID version 7, then the first ten bytes of the digest, with the version's and variant's bits."""
+    """Milliseconds as in UUID version 7, then the first ten bytes of the digest, with the bits of the version."""
     rest = bytearray(hashlib.sha256("\x1f".join(parts).encode()).digest()[:10])
     rest[0], rest[2] = rest[0] & 0x0F | 0x70, rest[2] & 0x3F | 0x80
     return UUID(bytes=round(at.timestamp() * 1000).to_bytes(6, "big") + bytes(rest))
