@@ -18,10 +18,18 @@ COUNTS = ("total", "stored")
 
 
 @actuals.command("import")
-async def import_actuals(session: Session, file: FileArgument, cycle: CycleOption, dry_run: DryRun = False) -> Shown:
+async def import_actuals(
+    session: Session,
+    file: FileArgument,
+    cycle: CycleOption,
+    reason: Annotated[
+        str | None, typer.Option(show_default=False, help="Why; needed to correct values that are locked.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> Shown:
     """Load values from a CSV or XLSX file; bad rows are reported."""
     path = f"/cycles/{await session.cycle_id(cycle)}/actuals:import"
-    return report(await send_sheet(session, path, file, dry_run=dry_run), COUNTS, "failed", dry_run=dry_run)
+    return report(await send_sheet(session, path, file, reason, dry_run=dry_run), COUNTS, "failed", dry_run=dry_run)
 
 
 @actuals.command("list")

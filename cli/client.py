@@ -60,10 +60,12 @@ class Api:
         read = await self._reply("GET", path)
         return await self.post(f"{path}{verb}", body, if_match=read.headers.get("ETag", "*"))
 
-    async def upload(self, path: str, name: str, content: bytes, **query: Any) -> dict[str, Any]:
-        """Send a file."""
-        files = {"file": (name, content)}
-        return await self._send("POST", path, params=_given(query), files=files, headers=_write("", "*"))
+    async def upload(
+        self, path: str, name: str, content: bytes, fields: Mapping[str, str] | None = None, **query: Any
+    ) -> dict[str, Any]:
+        """Send a file; with `fields` goes what people write, which must not stand in an address."""
+        sent = {"files": {"file": (name, content)}, "data": {key: text for key, text in (fields or {}).items() if text}}
+        return await self._send("POST", path, params=_given(query), headers=_write("", "*"), **sent)
 
     async def items(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
         """Read every item of a list, page after page."""

@@ -28,7 +28,7 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
     "restart_workflow": {"reason": "--reason"},
 }
 ELSEWHERE = {
-    "enter_actuals": "give the values with ./attune actuals import FILE --cycle CYCLE",
+    "enter_actuals": "give the values with ./attune actuals import FILE --cycle CYCLE --reason …",
     "start_process": "no call starts a process",
 }
 

@@ -11,10 +11,12 @@ from cli.output import Exit, Grid, Shown
 from cli.session import Session
 
 
-async def send_sheet(session: Session, api_path: str, file: Path, **query: Any) -> dict[str, Any]:
+async def send_sheet(
+    session: Session, api_path: str, file: Path, reason: str | None = None, **query: Any
+) -> dict[str, Any]:
     """Send a CSV or XLSX file; yes-or-no parameters go along as the API reads them."""
     flags = {name: str(value).lower() for name, value in query.items()}
-    return await session.api.upload(api_path, file.name, read_bytes(file), **flags)
+    return await session.api.upload(api_path, file.name, read_bytes(file), {"reason": reason or ""}, **flags)
 
 
 def report(reply: Mapping[str, Any], counts: Sequence[str], faults: str, *, dry_run: bool) -> Shown:

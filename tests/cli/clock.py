@@ -15,7 +15,9 @@ from protos.scoring.v1 import scoring_pb2_grpc
 from services.reviews.consumers import HANDLERS as REVIEWS_HANDLERS
 from services.reviews.store import ReviewsWork
 from services.runtime.eventlog import Consumer, Wake
+from services.scoring.clients import ReviewsClient
 from services.scoring.consumers import HANDLERS as SCORING_HANDLERS
+from services.scoring.corrector import Corrector
 from services.scoring.store import ScoringWork
 from tests.runtime.conftest import beyond_the_horizon
 from tests.security.conftest import World
@@ -56,6 +58,8 @@ class Clock:
             Step.SETTLE_CALIBRATION: scoring.settle_calibration,
             Step.SETTLE_RELEASE: scoring.settle_release,
         }
+        reviews_client = ReviewsClient(clockwork, world.keyring.signer("scoring"))
+        self._corrector = Corrector(world.databases["scoring"], reviews_client, poll_seconds=0, announce=lambda: None)
         self._consumers = (
             _consumer(world, "scoring", ("reviews",), SCORING_HANDLERS, ScoringWork),
             _consumer(world, "reviews", ("people", "scoring"), REVIEWS_HANDLERS, ReviewsWork),
@@ -87,6 +91,8 @@ class Clock:
                 for name in FOLLOWED:  # another test's transaction may hold back what has just been told, by the
                     await beyond_the_horizon(self._world.databases[name], "event")  # consumer before this one too
                 await consumer.catch_up()
+                while await self._corrector.round():
+                    pass
             at = datetime.now(UTC)
             sight: Sight = await self._perform(Step.TICK, Look(cycle, at))
             if not sight.due and not sight.stage_closed:

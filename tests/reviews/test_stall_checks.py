@@ -210,6 +210,23 @@ def test_what_holds_a_cycle_names_everything() -> None:
     assert (rows[3].kind, rows[3].participant_id) == ("participant", ONE)
 
 
+@pytest.mark.parametrize(
+    ("code", "offered"),
+    [
+        ("ACTUAL_MISSING", ["enter_actuals", "reopen_stage"]),
+        ("FORMULA_ERROR", ["enter_actuals", "reopen_stage"]),
+        ("NO_INTERVAL", ["enter_actuals", "reopen_stage"]),
+        ("ANSWERS_MISSING", ["reopen_stage"]),
+        ("TARGET_ZERO", ["reopen_stage"]),
+    ],
+)
+def test_a_value_is_asked_for_where_another_one_gives_a_score(code: str, offered: list[str]) -> None:
+    judged = stage(StageKind.MANAGER_REVIEW, state=StageState.CLOSED, closed_at=NOW - HOUR)
+    held = CycleFacts(CYCLE, (judged,), NOW, barriers={}, unscored=[Unscored(code, 1, NOW, ONE)], missing=[])
+    [row] = stalls_of_cycle(held)
+    assert [remedy.action for remedy in row.remedies] == offered
+
+
 def test_a_cycle_that_nothing_holds_says_nothing() -> None:
     extended = {stage().id: HeldBarrier(1, NOW + DAY, (ONE,))}
     assert stalls_of_cycle(CycleFacts(CYCLE, (stage(), stage(StageKind.RELEASE)), NOW, extended)) == []

@@ -1149,6 +1149,7 @@ class ImportActualsRequest(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     cycle_id: _builtins.str
@@ -1159,6 +1160,8 @@ class ImportActualsRequest(_message.Message):
     """csv or xlsx."""
     dry_run: _builtins.bool
     """Only check and report."""
+    reason: _builtins.str
+    """Reason; required when locked values are corrected by HR."""
     def __init__(
         self,
         *,
@@ -1167,10 +1170,11 @@ class ImportActualsRequest(_message.Message):
         content: _builtins.bytes = ...,
         format: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "cycle_id", b"cycle_id", "dry_run", b"dry_run", "format", b"format", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "cycle_id", b"cycle_id", "dry_run", b"dry_run", "format", b"format", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

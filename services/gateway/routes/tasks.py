@@ -1,6 +1,8 @@
 """Tasks: what people owe; and the actual values that providers enter."""
 
-from fastapi import APIRouter, Response, UploadFile
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Response, UploadFile
 
 from protos.reviews.v1 import tasks_pb2 as pb
 from services.gateway import wire
@@ -119,9 +121,15 @@ async def put_actuals(cycle_id: Id, body: schemas.PutActuals, call: Caller) -> R
 
 
 @router.post("/cycles/{cycle_id}/actuals:import", response_model=view(pb.ImportActualsResponse))
-async def import_actuals(cycle_id: Id, file: UploadFile, call: Caller, dry_run: bool = False) -> Response:
+async def import_actuals(
+    cycle_id: Id,
+    file: UploadFile,
+    call: Caller,
+    dry_run: bool = False,
+    reason: Annotated[str, Form(max_length=2000, description="Needed where locked values are corrected.")] = "",
+) -> Response:
     """Load actual values from a CSV or XLSX file; bad rows are reported."""
     content, kind = await sheet(file)
-    values = {"request_id": call.request_id, "cycle_id": str(cycle_id), "content": content}
+    values = {"request_id": call.request_id, "cycle_id": str(cycle_id), "content": content, "reason": reason}
     request = pb.ImportActualsRequest(**values, format=kind, dry_run=dry_run)  # type: ignore[arg-type]
     return call.answer(await call.send(call.services.tasks.ImportActuals, request, bulk=True))

@@ -51,7 +51,7 @@ def put_actuals_reply(outcome: PutOutcome) -> tasks_pb2.PutActualsResponse:
 
 def import_actuals(request: tasks_pb2.ImportActualsRequest) -> ImportActuals:
     sheet = read_sheet(request.content, request.format.lower() or "csv")
-    return ImportActuals(read_id(request.cycle_id, "cycle_id"), sheet, request.dry_run)
+    return ImportActuals(read_id(request.cycle_id, "cycle_id"), sheet, request.dry_run, request.reason.strip())
 
 
 def import_actuals_reply(outcome: PutOutcome) -> tasks_pb2.ImportActualsResponse:

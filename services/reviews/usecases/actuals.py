@@ -70,6 +70,7 @@ class ImportActuals:
     cycle_id: UUID
     sheet: SheetOfActuals
     dry_run: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ async def import_actuals(work: NeedsActuals, command: ImportActuals) -> PutOutco
     cycle = await work.cycles.get(command.cycle_id)
     forms = await _forms(work, cycle)
     entries, failures, total = entries_of(command.sheet, forms)
-    put = PutActuals(cycle.id, tuple(entries), source="import")
+    put = PutActuals(cycle.id, tuple(entries), command.reason, source="import")
     outcome = await _put(work, put, dry_run=command.dry_run)
     failed = sorted((*failures, *outcome.failed), key=lambda failure: failure.index)
     return PutOutcome(outcome.stored, tuple(failed), total)

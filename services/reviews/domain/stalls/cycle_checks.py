@@ -16,6 +16,8 @@ from services.reviews.domain.stalls.facts import CycleFacts, Stall
 
 CycleCheck = Callable[[CycleFacts], Iterable[Stall]]
 ACTUAL_MISSING = "ACTUAL_MISSING"
+CURED_BY_A_VALUE = frozenset({ACTUAL_MISSING, "FORMULA_ERROR", "NO_INTERVAL"})
+"""Scoring's codes for a value that is not there, or of which the item's method makes no points."""
 
 
 def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
@@ -90,7 +92,7 @@ def scores_have_no_result(facts: CycleFacts) -> Iterable[Stall]:
     cycle_id = facts.cycle.id
     for each in facts.unscored:
         missing = each.code == ACTUAL_MISSING
-        cure = tuple(remedies.enter_actuals(facts.cycle)) if missing else ()
+        cure = tuple(remedies.enter_actuals(facts.cycle)) if each.code in CURED_BY_A_VALUE else ()
         yield Stall(
             kind="participant" if each.participant_id else "stage",
             cycle_id=cycle_id,
