@@ -1,12 +1,11 @@
 """What the worker and the bridge are told; read once and frozen."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from services.runtime.settings import Finding, ProcessSettings
+from services.runtime.settings import File, Finding, ProcessSettings
 from workflows.messages import LOOK_AGAIN_SECONDS
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -18,9 +17,9 @@ class EngineSettings(ProcessSettings):
     host: str = Field(default="127.0.0.1", validation_alias="ATTUNE_HOST")
     payload_keys: str = Field(default="", validation_alias="ATTUNE_PAYLOAD_KEY", repr=False)
     temporal_tls: bool = Field(default=False, validation_alias="TEMPORAL_TLS")
-    temporal_tls_ca_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_SERVER_CA_CERT_PATH")
-    temporal_tls_certificate_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_CERT_PATH")
-    temporal_tls_key_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_KEY_PATH")
+    temporal_tls_ca_file: File = Field(default=None, validation_alias="TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+    temporal_tls_certificate_file: File = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_CERT_PATH")
+    temporal_tls_key_file: File = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_KEY_PATH")
     temporal_api_key: str = Field(default="", validation_alias="TEMPORAL_API_KEY", repr=False)
 
     def development(self) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import Finding, ProcessSettings
+from services.runtime.settings import File, Finding, ProcessSettings
 
 MIB = 1024 * 1024
 
@@ -22,7 +22,7 @@ class GatewaySettings(ProcessSettings):
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     metrics_port: int = Field(default=0, ge=0, le=65535)
-    local_issuer_key_file: Path | None = None
+    local_issuer_key_file: File = None
     oidc_issuer: str = ""
     oidc_audience: str = ""
     oidc_jwks_url: str = ""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +213,19 @@ def test_the_sample_of_settings_names_real_variables() -> None:
     known = {kind.variable(name) for kind in SETTINGS.values() for name in kind.model_fields}
     assert set(SOUND) <= known
     assert {variable for variable, _, _ in DEVELOPMENT} <= known
+
+
+def test_an_empty_variable_names_no_file(sound: pytest.MonkeyPatch) -> None:
+    """As charts and compose files set what is not given."""
+    sound.setenv("ATTUNE_MODE", "local")
+    files = {
+        kind: [name for name, field in kind.model_fields.items() if field.annotation == Path | None]
+        for kind in SETTINGS.values()
+    }
+    assert "local_issuer_key_file" in files[GatewaySettings]
+    assert "temporal_tls_ca_file" in files[WorkerSettings]
+    for kind, names in files.items():
+        for name in names:
+            sound.setenv(kind.variable(name), "")
+        found = load(kind)
+        assert {name: getattr(found, name) for name in names} == dict.fromkeys(names)

@@ -2,6 +2,6 @@
 
 from services.runtime.settings.checks import Finding
 from services.runtime.settings.loading import load
-from services.runtime.settings.process import Certificate, ProcessSettings, ServiceSettings, owner_database_url
+from services.runtime.settings.process import Certificate, File, ProcessSettings, ServiceSettings, owner_database_url
 
-__all__ = ["Certificate", "Finding", "ProcessSettings", "ServiceSettings", "load", "owner_database_url"]
+__all__ = ["Certificate", "File", "Finding", "ProcessSettings", "ServiceSettings", "load", "owner_database_url"]
