@@ -46,9 +46,10 @@ class NewGroup:
 
 @dataclass
 class Script:
-    """What the use case does, and how often it and its preparation ran."""
+    """What the use case and its preparation do, and how often they ran."""
 
     body: Body | None = None
+    preparation: Callable[[], Awaitable[None]] | None = None
     runs: int = 0
     prepared: int = 0
 
@@ -73,6 +74,8 @@ class Servicer(people_pb2_grpc.PeopleServiceServicer):
 
     async def _prepare(self, principal: Principal, command: NewGroup) -> NewGroup:
         self._script.prepared += 1
+        if self._script.preparation:
+            await self._script.preparation()
         return replace(command, name=f"{command.name}+{principal.kind}")
 
     async def _create(self, work: Work, command: NewGroup) -> str:
@@ -350,6 +353,36 @@ async def test_preparation_runs_before_the_transaction_and_not_for_a_repetition(
         answer = await client.stub.CreateTenant(request, **client.options({}))
         assert answer.tenant.name == "a+user/1"
     assert (client.script.prepared, client.script.runs) == (1, 1)
+
+
+@pytest.mark.parametrize(("same", "seen"), [(True, "a+user/1"), (False, "GROUP_TAKEN")])
+async def test_a_preparation_that_finds_its_twins_work_done_is_answered_with_the_twins_reply(
+    client: Client, same: bool, seen: str
+) -> None:
+    """Nothing is kept yet when the second one begins, and the first one's effect makes its preparation refuse."""
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def refuse_after_the_first() -> None:
+        client.script.preparation = None
+        begun.set()
+        await done.wait()
+        raise GroupTakenError
+
+    async def create(request_id: str) -> str:
+        request = people_pb2.CreateTenantRequest(request_id=request_id, name="a")
+        try:
+            return str((await client.stub.CreateTenant(request, **client.options({}))).tenant.name)
+        except grpc.aio.AioRpcError as error:
+            return reason_of(error)
+
+    client.script.preparation = refuse_after_the_first
+    second = asyncio.ensure_future(create("r1" if same else "r2"))
+    async with asyncio.timeout(30):
+        await begun.wait()
+    assert await create("r1") == "a+user/1"
+    done.set()
+    assert await second == seen
+    assert client.script.runs == 1
 
 
 async def test_followers_are_woken_only_by_what_was_committed(database: Database) -> None:

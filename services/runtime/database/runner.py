@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from services.runtime import idempotency, telemetry
 from services.runtime.database.engine import Database
 from services.runtime.database.work import W, WorkFactory
-from services.runtime.errors import DeniedError
+from services.runtime.errors import DeniedError, DomainError
 from services.runtime.identity import Origin, Principal, current_principal
 
 Request = TypeVar("Request", bound=Message)
@@ -59,11 +59,18 @@ class Runner(Generic[W]):
         request_id = str(getattr(request, "request_id", ""))
         key = idempotency.Key(tenant_id, principal.actor, request.DESCRIPTOR.full_name, request_id, request)
         if prepare is not None:
-            async with self._database.transaction(tenant_id) as connection:
-                kept = await idempotency.find(connection, key)
+            kept = await self._kept(tenant_id, key)
             if kept is not None:
                 return cast(Reply, kept)
-            command = await prepare(principal, command)
+            try:
+                command = await prepare(principal, command)
+            except Exception as error:  # a refusal is known by its shape alone; nothing else is held up here
+                # The same request may have been carried out since, and what it did be the reason of this refusal; its
+                # reply was committed with that.
+                kept = await self._kept(tenant_id, key) if isinstance(error, DomainError) else None
+                if kept is None:
+                    raise
+                return cast(Reply, kept)
         async with self._database.transaction(tenant_id) as connection:
             kept = await idempotency.claim(connection, key)
             if kept is not None:
@@ -140,6 +147,10 @@ class Runner(Generic[W]):
     def announce(self) -> None:
         """Wake the followers of the event log, after a transaction that was not run by this runner."""
         self._announce()
+
+    async def _kept(self, tenant_id: UUID, key: idempotency.Key) -> Message | None:
+        async with self._database.transaction(tenant_id) as connection:
+            return await idempotency.find(connection, key)
 
     def _origin(self, principal: Principal, tenant_id: UUID, request_id: str) -> Origin:
         return Origin(principal, tenant_id, request_id, telemetry.current_trace_id())
