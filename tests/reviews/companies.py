@@ -1,6 +1,6 @@
 """People and scoring as reviews sees them, without their processes: a company in memory, formulas compiled here."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -21,6 +21,7 @@ class Company:
     frozen: dict[UUID, Population] = field(default_factory=dict)
     edition_now: str = "professional"
     departments: Mapping[str, UUID] = field(default_factory=lambda: {"Sales": SALES, "Research": RESEARCH})
+    meanwhile: Callable[[], Awaitable[None]] | None = None  # happens while the calendar is asked for, once
 
     def id_of(self, code: str) -> UUID:
         return UUID(bytes=self.members_now.ids[list(self.members_now.codes).index(code)])
@@ -35,6 +36,9 @@ class Company:
         return References(known, units, {})
 
     async def calendar(self, tenant_id: UUID, first: date, last: date) -> CalendarCopy:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            await meanwhile()
         days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
         return CalendarCopy("Asia/Shanghai", tuple(CycleDay(day, day.weekday() < 5) for day in days))
 

@@ -1,6 +1,7 @@
 """The worker's RPCs as they stand on the wire: a launch through to scored, reconciled and recurring, over real gRPC."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -159,7 +160,7 @@ async def test_a_worker_whose_clock_is_ahead_is_told_to_come_back(wire: Wire) ->
     assert (refused.value.code(), reason_of(refused.value)) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_SKEW")
 
 
-async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> None:
+def schedule_request(on_person_findings: "cycles_pb2.OnPersonFindings.ValueType") -> cycles_pb2.CreateScheduleRequest:
     schedule = cycles_pb2.Schedule(
         name="Sales",
         kind="month",
@@ -167,9 +168,19 @@ async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> 
         at="09:30",
         template="业务岗KPI",
         population=cycles_pb2.CyclePopulation(everyone=True),
-        on_person_findings=cycles_pb2.ON_PERSON_FINDINGS_EXCLUDE,
+        on_person_findings=on_person_findings,
     )
-    create = cycles_pb2.CreateScheduleRequest(request_id=str(uuid4()), schedule=schedule)
+    return cycles_pb2.CreateScheduleRequest(request_id=str(uuid4()), schedule=schedule)
+
+
+def nominal_launch(schedule: cycles_pb2.Schedule) -> clockwork_pb2.CreateScheduledCycleRequest:
+    nominal = Timestamp()
+    nominal.FromDatetime(datetime(2026, 9, 3, 1, 30, tzinfo=UTC))
+    return clockwork_pb2.CreateScheduledCycleRequest(schedule_id=schedule.id, nominal_time=nominal)
+
+
+async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> None:
+    create = schedule_request(cycles_pb2.ON_PERSON_FINDINGS_EXCLUDE)
     made = (await wire.cycles.CreateSchedule(create, **wire.hr)).schedule
     assert made.next_time.ToDatetime(UTC) > datetime.now(UTC)
 
@@ -178,9 +189,7 @@ async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> 
     (row,) = [each for each in live.schedules if each.schedule_id == made.id]
     assert len(row.launch_times) == 12
 
-    nominal = Timestamp()
-    nominal.FromDatetime(datetime(2026, 9, 3, 1, 30, tzinfo=UTC))
-    launch = clockwork_pb2.CreateScheduledCycleRequest(schedule_id=made.id, nominal_time=nominal)
+    launch = nominal_launch(made)
     first = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
     again = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
     assert first.launched
@@ -193,3 +202,22 @@ async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> 
     assert (await wire.cycles.PauseSchedule(pause, **wire.hr)).schedule.paused
     (listed,) = (await wire.cycles.ListSchedules(cycles_pb2.ListSchedulesRequest(), **wire.hr)).schedules
     assert (listed.launched, listed.paused) == (1, True)
+
+
+async def test_a_scheduled_cycle_that_another_launcher_launches_meanwhile_is_launched(wire: Wire) -> None:
+    create = schedule_request(cycles_pb2.ON_PERSON_FINDINGS_REFUSE)
+    launch = nominal_launch((await wire.cycles.CreateSchedule(create, **wire.hr)).schedule)
+    members = wire.company.members_now
+    wire.company.members_now = replace(members, problems=[1] * len(members))
+    refused = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
+    assert not refused.launched, "and the cycle is there, in draft"
+    wire.company.members_now = members
+    others: list[clockwork_pb2.CreateScheduledCycleResponse] = []
+
+    async def launched_by_another() -> None:
+        others.append(await wire.clockwork.CreateScheduledCycle(launch, **wire.service()))
+
+    wire.company.meanwhile = launched_by_another  # the draft has been read by then, and is not yet checked
+    mine = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
+    assert [each.launched for each in (mine, *others)] == [True, True]
+    assert {each.cycle_id for each in (mine, *others)} == {refused.cycle_id}

@@ -1,7 +1,7 @@
 """Recurring cycles: define, pause, resume, and make the cycle of a nominal time, once."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.reviews.domain.calendar import Calendar
 from services.reviews.domain.cycle_definition import CalendarCopy, WrittenPopulation, WrittenRule
-from services.reviews.domain.errors import CycleHasErrors, ScheduleNotFound
+from services.reviews.domain.errors import CycleHasErrors, CycleStateInvalid, ScheduleNotFound
 from services.reviews.domain.model import Cycle, CycleSchedule, ScheduleState
 from services.reviews.domain.schedules import KNOWN_LAUNCHES, judged_period, launch_times, name_of
 from services.reviews.policy import require_administrator
@@ -130,7 +130,9 @@ class Scheduler:
             made = await self._make(principal, schedule, command.nominal_at)
         examination = None
         if made.state in LAUNCHABLE:
-            examination = await self._preflight.examine(principal, made.id)
+            # Another launcher, or HR, may launch it meanwhile; the command then finds it launched.
+            with suppress(CycleStateInvalid):
+                examination = await self._preflight.examine(principal, made.id)
         return replace(command, cycle_id=made.id, examination=examination, next_times=planned.launch_times)
 
     async def _make(self, principal: Principal, schedule: CycleSchedule, nominal_at: datetime) -> Cycle:
