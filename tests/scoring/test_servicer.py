@@ -316,17 +316,25 @@ async def waiting(database: Database, company: Company) -> list[tuple[UUID, int,
         return [(row.participant_id, row.attempts, row.later) for row in rows]
 
 
+async def tried_often(database: Database, company: Company) -> None:
+    """As after eight failures: the next pause is of minutes, which no slow machine outlasts."""
+    async with database.transaction(company.tenant_id) as connection:
+        set_back = text("UPDATE correction SET attempts = 8 WHERE cycle_id = :c")
+        await connection.execute(set_back, {"c": company.cycle_id})
+
+
 async def test_a_correction_waits_while_reviews_is_down(company: Company, database: Database) -> None:
     person = company.subject(("manager", 80))
     company.set_cycle([person])
     await company.compute()
     facts = {"cycle_id": str(company.cycle_id), "participant_ids": [str(person.participant_id)]}
     await consume(database, company, on_actual_corrected, "reviews.actual_corrected", **facts)
+    await tried_often(database, company)
     down = Corrector(database, Failing(company.neighbours.cycles), poll_seconds=0.1, announce=lambda: None)
     with pytest.raises(grpc.aio.AioRpcError):
         await down.round()
     assert await down.round() == 0
-    assert await waiting(database, company) == [(person.participant_id, 1, True)]
+    assert await waiting(database, company) == [(person.participant_id, 9, True)]
 
 
 @pytest.mark.parametrize(
@@ -341,6 +349,7 @@ async def test_one_correction_that_fails_holds_up_no_other(
     await company.compute()
     facts = {"cycle_id": str(company.cycle_id), "participant_ids": [str(each.participant_id) for each in people]}
     await consume(database, company, on_actual_corrected, "reviews.actual_corrected", **facts)
+    await tried_often(database, company)
     broken = people[2].participant_id
     failing = Failing(company.neighbours.cycles, error=error, only_for=broken)
     corrector = Corrector(database, failing, poll_seconds=0.1, announce=lambda: None)
@@ -348,7 +357,7 @@ async def test_one_correction_that_fails_holds_up_no_other(
         with pytest.raises(ValueError, match="a defect"):
             await corrector.round()
     await corrector.round()
-    assert await waiting(database, company) == [(broken, 1, True)]
+    assert await waiting(database, company) == [(broken, 9, True)]
 
 
 async def test_an_appeal_makes_a_version_with_its_own_release(company: Company, database: Database) -> None:
