@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from cli.client import Problem, connect
 from deploy.local.stack import Stack
 from tests.e2e.stalled_company import Company, Postbox, founded, in_days, said_by, take
-from workflows.probe import free_port
+from tests.mail import MailServer
 
 pytestmark = pytest.mark.enable_socket
 RETRYING = ("ACTIVITY_RETRYING", "CONSUMER_BEHIND bridge")
@@ -20,7 +19,7 @@ RETRYING = ("ACTIVITY_RETRYING", "CONSUMER_BEHIND bridge")
 @pytest.fixture(scope="module")
 def postbox() -> Iterator[tuple[Postbox, int]]:
     postbox = Postbox()
-    server = Controller(postbox, hostname="127.0.0.1", port=free_port())
+    server = MailServer(postbox)
     server.start()
     yield postbox, server.port
     server.stop()

@@ -1,8 +1,7 @@
 """E-mail by a real SMTP server: what it takes, what it refuses, and what of a delivery is then known."""
 
 import asyncio
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -13,7 +12,6 @@ from uuid import UUID, uuid4
 import aiosmtplib
 import grpc
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -26,6 +24,7 @@ from services.notify.usecases.tell_of_delivery import MOST_TASKS, tell_of_discar
 from services.runtime.clock import utc_now
 from services.runtime.database import Database, Origin
 from tests.identity import person
+from tests.mail import MailServer
 
 AWAY = grpc.StatusCode.UNAVAILABLE
 
@@ -69,32 +68,15 @@ def postbox() -> Postbox:
 
 @pytest.fixture
 def mailer(postbox: Postbox) -> Iterator[SmtpMailer]:
-    server = Controller(postbox, hostname="127.0.0.1", port=free_port())
+    server = MailServer(postbox)
     server.start()
     yield mailer_to(server.port)
     server.stop()
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on; the controller connects to the one it is given, so it cannot be 0."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def mailer_to(port: int) -> SmtpMailer:
     settings = NotifySettings.model_construct(smtp_host="127.0.0.1", smtp_port=port, smtp_sender="hr@a.example")
     return SmtpMailer(settings)
-
-
-@pytest.fixture
-def tenant_id() -> UUID:
-    return uuid4()
-
-
-@pytest.fixture
-async def database(service_database: Callable[[str], Database]) -> Database:
-    return service_database("notify")
 
 
 async def queue(database: Database, tenant_id: UUID, **parameters: str) -> UUID:
@@ -159,6 +141,10 @@ async def test_a_refused_email_is_sent_once_the_server_takes_it(
     postbox.rcpt_reply = "450 greylisted"
     await sender(database, mailer).send_due()
     postbox.rcpt_reply = "250 OK"
+    async with database.transaction(tenant_id) as connection:
+        pause = "SELECT next_attempt_time - update_time > interval '1 second' FROM delivery"
+        assert await connection.scalar(text(pause)), "it is not tried again at once"
+        await connection.execute(text("UPDATE delivery SET next_attempt_time = clock_timestamp() + interval '1 hour'"))
     await sender(database, mailer).send_due()  # not before its pause has passed
     assert (await states(database, tenant_id))[0][:2] == ("pending", 1)
     async with database.transaction(tenant_id) as connection:
@@ -266,7 +252,7 @@ async def test_of_two_messages_that_end_side_by_side_the_one_that_arrived_is_tol
     for task in tasks:
         for _ in range(2):
             await ask(database, tenant_id, me, task)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await sending.send_due()
     async with database.transaction(tenant_id) as connection:
         events = (await connection.execute(text("SELECT kind, payload FROM event ORDER BY xid, id"))).all()

@@ -58,21 +58,11 @@ class Letterbox:
         self.taken.append((address, title))
 
     def to(self, employee_id: UUID) -> list[str]:
-        """Return the titles that somebody got; other tests' deliveries may come by, too."""
+        """Return the titles that somebody got."""
         return [title for address, title in self.taken if address.startswith(str(employee_id))]
 
 
 Opened = Callable[[UUID], Any]
-
-
-@pytest.fixture
-def tenant_id() -> UUID:
-    return uuid4()
-
-
-@pytest.fixture
-async def database(service_database: Callable[[str], Database]) -> Database:
-    return service_database("notify")
 
 
 def opening(database: Database, tenant_id: UUID) -> Opened:

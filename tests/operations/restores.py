@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-from aiosmtpd.controller import Controller
 
 from cli.client import Api, connect
 from deploy.local.backup import installation_of
@@ -21,7 +20,8 @@ from deploy.local.stack import Stack
 from deploy.names import SIGNERS
 from deploy.operations.restored import held
 from tests import invariants
-from tests.notify.test_sender import Postbox, free_port
+from tests.mail import MailServer
+from tests.notify.test_sender import Postbox
 from tests.operations.company import SmallCompany
 from tests.waiting import until
 
@@ -38,10 +38,9 @@ class Mail:
     """A real SMTP server on loopback that counts what it takes."""
 
     postbox: Postbox = field(default_factory=Postbox)
-    port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
-        self._server = Controller(self.postbox, hostname="127.0.0.1", port=self.port)
+        self._server = MailServer(self.postbox)
         self._server.start()
 
     def stop(self) -> None:
@@ -50,7 +49,7 @@ class Mail:
 
     def settings(self) -> dict[str, str]:
         """Return what notify is told."""
-        return {"ATTUNE_NOTIFY_SMTP_HOST": "127.0.0.1", "ATTUNE_NOTIFY_SMTP_PORT": str(self.port)}
+        return {"ATTUNE_NOTIFY_SMTP_HOST": "127.0.0.1", "ATTUNE_NOTIFY_SMTP_PORT": str(self._server.port)}
 
     def taken(self) -> Counter[tuple[str, str, str]]:
         """Return how often each mail was taken: addressee, subject, text."""

@@ -24,7 +24,6 @@ from deploy.operations.engine import clock_ahead_seconds, polled_seconds_ago
 from deploy.operations.reach import Installation, Refused
 from deploy.operations.restored import CHUNK, held, hold, release, require_no_worker, settle
 from services.runtime.clock import utc_now
-from tests.notify.test_sender import free_port
 from tests.operations.proxy import refusing
 from tests.operations.tenants import fingerprint
 from tests.postgres import PostgresServer
@@ -32,6 +31,7 @@ from tests.temporal import TemporalServer
 from tests.waiting import until
 from workflows import messages
 from workflows.client import Cycles
+from workflows.probe import free_port
 
 QUEUE = tuple(
     f"INSERT INTO notify.{table} SELECT $1, {values} FROM generate_series(1, $2::int) AS n"

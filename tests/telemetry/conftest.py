@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
 from cli.client import Api, connect
@@ -19,8 +18,8 @@ from deploy.local import steps
 from deploy.local.kept import lines_of, spans_of
 from deploy.local.layout import REPOSITORY
 from deploy.local.stack import Stack
+from tests.mail import MailServer
 from tests.waiting import until
-from workflows.probe import free_port
 
 REGISTRY = tomllib.loads((REPOSITORY / "deploy" / "observability" / "registry.toml").read_text())
 SERVICES = ("people", "goals", "reviews", "scoring", "notify")
@@ -98,12 +97,12 @@ def whole_lines(file: Path) -> list[str]:
 @contextmanager
 def mail_server() -> Iterator[dict[str, str]]:
     """Takes every e-mail; how notify is told of it."""
-    controller = Controller(Sink(), hostname="127.0.0.1", port=free_port())
-    controller.start()
+    server = MailServer(Sink())
+    server.start()
     try:
-        yield {"ATTUNE_NOTIFY_SMTP_HOST": "127.0.0.1", "ATTUNE_NOTIFY_SMTP_PORT": str(controller.port)}
+        yield {"ATTUNE_NOTIFY_SMTP_HOST": "127.0.0.1", "ATTUNE_NOTIFY_SMTP_PORT": str(server.port)}
     finally:
-        controller.stop()
+        server.stop()
 
 
 @asynccontextmanager
