@@ -86,11 +86,23 @@ class Race:
             await connection.execute(insert(tables.task), rows)
         return self
 
-    async def run(self, head_start: float, stagger: float = 0.0) -> Outcome:
-        """Let all write and one close; it begins so many seconds after the writers, who begin `stagger` apart."""
-        writing = [asyncio.create_task(self._write(number, stagger)) for number in range(self.writers)]
+    async def run(self, head_start: float, stagger: float = 0.0, *, flanked: bool = False) -> Outcome:
+        """Let all write and one close; it begins so many seconds after the writers, and after one was accepted.
+
+        The writers begin `stagger` apart. Where they are flanked, the first has been accepted before the others begin,
+        and the last begins when the close has been answered: whatever the others meet, the close came among them.
+        """
+        self._under_way, self._closed = asyncio.Event(), asyncio.Event()
+        if not flanked:
+            self._closed.set()
+        first = 1 if flanked else self.writers
+        writing = [asyncio.create_task(self._write(number, stagger)) for number in range(first)]
+        async with asyncio.timeout(SECONDS):
+            await self._under_way.wait()
+        writing += [asyncio.create_task(self._write(number, stagger)) for number in range(first, self.writers)]
         await asyncio.sleep(head_start)
         wait = await self._close()
+        self._closed.set()
         outcomes = await asyncio.gather(*writing)
         [told] = await self.seed.rows(TOLD, stage_id=self.stage_id)
         accepted = [count for count, _ in outcomes]
@@ -99,6 +111,8 @@ class Race:
 
     async def _write(self, number: int, stagger: float) -> tuple[int, bool]:
         await asyncio.sleep(stagger * (number % 4))
+        if number == self.writers - 1:
+            await self._closed.wait()
         stub = tasks_pb2_grpc.TaskServiceStub(self.channel)
         metadata = self.sign(self.seed.person(self.people[number]))
         for place, task in enumerate(self.tasks[number]):
@@ -113,6 +127,7 @@ class Race:
                 if reason_of(error) != "STAGE_CLOSED":
                     raise
                 return place, True
+            self._under_way.set()
         return self.each, False
 
     async def _close(self) -> float:

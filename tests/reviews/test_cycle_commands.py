@@ -280,28 +280,29 @@ async def test_no_write_comes_after_the_close_though_writers_never_stop(world: W
     closed = asyncio.Event()
     late: list[str] = []
 
-    async def write() -> int:
-        written = 0
-        while not closed.is_set() or written == 0:
+    async def write(under_way: asyncio.Event) -> None:
+        while not closed.is_set():
             async with world.work() as work:
                 seen = await work.stages.share(stage.id)
                 if seen.state is StageState.OPEN:
                     await asyncio.sleep(0.005)
                     await work.emit("reviews.task_submitted", "task", new_id(), seen.epoch, {"epoch": seen.epoch})
-                    written += 1
                 elif seen.epoch == stage.epoch:
                     late.append("the epoch did not move")
-        return written
+            under_way.set()
 
     async def close() -> None:
-        await asyncio.sleep(0.1)
+        for under_way in writers:
+            await under_way.wait()
         await command(world, close_stage, CloseStage, stage="self")
         closed.set()
 
-    async with asyncio.timeout(20):
-        *written, _ = await asyncio.gather(*(write() for _ in range(6)), close())
-    assert all(written)
+    writers = [asyncio.Event() for _ in range(6)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(write(each) for each in writers), close())
     assert not late
+    written = "SELECT count(*) FROM event WHERE tenant_id = :tenant_id AND kind = 'reviews.task_submitted'"
+    assert (await world.rows(written))[0][0] >= len(writers), "each has written before the close"
     rows = await world.rows(
         "SELECT count(*) FROM event w WHERE w.tenant_id = :tenant_id AND w.kind = 'reviews.task_submitted' AND w.xid >"
         " (SELECT c.xid FROM event c WHERE c.tenant_id = :tenant_id AND c.kind = 'reviews.stage_closing'"
