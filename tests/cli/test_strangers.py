@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from protos.people.v1 import people_pb2, people_pb2_grpc
 from services.runtime.database import Database
-from services.runtime.identity import Grant, Metadata, Principal
+from services.runtime.identity import Grant, Principal
 from tests.cli import test_cycle as cycle_by_commands
 from tests.cli.clock import Clock
 from tests.cli.conftest import Attune
@@ -169,12 +169,13 @@ class Heard:
 
     def of(self, method: str, request: str, answers: list[bytes], error: grpc.aio.AioRpcError | None) -> None:
         """Take note of one request."""
+        assert error is None or error.code() is not grpc.StatusCode.UNAUTHENTICATED, f"{method} did not look at all"
         self.answered += [(method, request, answer) for answer in answers]
         if error is not None and error.code() is grpc.StatusCode.NOT_FOUND:
             self.unknown.add(method)
 
 
-async def _ask_everything(played: Played, metadata: Metadata, *, roles: bool) -> Heard:
+async def _ask_everything(played: Played, who: Principal, *, roles: bool) -> Heard:
     """Call every RPC that people may call several times."""
     dice = random.Random(f"strangers {roles}")
     heard = Heard()
@@ -185,6 +186,7 @@ async def _ask_everything(played: Played, metadata: Metadata, *, roles: bool) ->
                 continue
             for _ in range(TRIES):
                 request = aimed(GetMessageClass(method.input_type)(), dice, played.ids)
+                metadata = played.world.keyring.as_user(who)  # of each call, for a token is valid for a minute
                 heard.of(method.name, str(request), *await played.world.ask(service, method, request, metadata))
     return heard
 
@@ -203,8 +205,7 @@ def test_every_field_that_names_a_row_is_known() -> None:
 
 async def test_another_company_reads_and_changes_nothing(played: Played) -> None:
     before = await played.rows()
-    metadata = played.world.keyring.as_user(played.stranger)
-    heard = await _ask_everything(played, metadata, roles=True)
+    heard = await _ask_everything(played, played.stranger, roles=True)
     told = [*(each for some in played.ids.values() for each in some), *WRITTEN, "李雷", "韩梅", "签约额"]
     leaked = [
         f"{name} tells {secret}"
@@ -219,7 +220,7 @@ async def test_another_company_reads_and_changes_nothing(played: Played) -> None
 
 async def test_a_colleague_without_a_part_reads_and_changes_nothing_of_others(played: Played) -> None:
     before = await played.rows()
-    heard = await _ask_everything(played, played.world.keyring.as_user(played.bystander), roles=False)
+    heard = await _ask_everything(played, played.bystander, roles=False)
     leaked = [f"{name} tells {said}" for name, _, told in heard.answered for said in WRITTEN if said.encode() in told]
     assert leaked == []
     after = await played.rows()

@@ -49,8 +49,22 @@ class Company:
     cycles: cycles_pb2_grpc.CycleServiceAsyncStub
     templates: templates_pb2_grpc.TemplateServiceAsyncStub
     people: people_pb2_grpc.PeopleServiceAsyncStub
-    hr: dict[str, Any]
-    employee: dict[str, Any]
+    keys: Keys
+    tenant_id: UUID
+    admin_id: UUID
+
+    @property
+    def hr(self) -> dict[str, Any]:
+        """Call options of its HR administrator; a token is valid for a minute, so each call has its own."""
+        return self._as(Grant("employee"), Grant("hr_admin"))
+
+    @property
+    def employee(self) -> dict[str, Any]:
+        """Call options of the same person as an employee."""
+        return self._as(Grant("employee"))
+
+    def _as(self, *grants: Grant) -> dict[str, Any]:
+        return self.keys.user(Principal(self.tenant_id, "user", "user", self.admin_id, grants))
 
     async def apply(self, source: str) -> templates_pb2.ApplyTemplateResponse:
         request = templates_pb2.ApplyTemplateRequest(request_id=str(uuid4()), source=source, publish=True)
@@ -154,20 +168,19 @@ async def _company(keys: Keys, people_channel: grpc.aio.Channel, reviews: grpc.a
     installation = Principal(None, "installation", "installation", None, (Grant("installation_admin"),))
     request = people_pb2.CreateTenantRequest(request_id=str(uuid4()), name="Acme", admin_email="hr@example.com")
     created = await people.CreateTenant(request, **keys.user(installation))
-    tenant, admin = UUID(created.tenant.id), UUID(created.admin_employee_id)
-    hr = keys.user(Principal(tenant, "user", "user", admin, (Grant("employee"), Grant("hr_admin"))))
-    load = people_pb2.ImportEmployeesRequest(
-        request_id=str(uuid4()), content=STAFF.encode(), format=people_pb2.FILE_FORMAT_CSV
-    )
-    report = await people.ImportEmployees(load, **hr)
-    assert report.created == STAFF.count("\n") - 1, report.errors
     company = Company(
         cycles_pb2_grpc.CycleServiceStub(reviews),
         templates_pb2_grpc.TemplateServiceStub(reviews),
         people,
-        hr,
-        keys.user(Principal(tenant, "user", "user", admin, (Grant("employee"),))),
+        keys,
+        UUID(created.tenant.id),
+        UUID(created.admin_employee_id),
     )
+    load = people_pb2.ImportEmployeesRequest(
+        request_id=str(uuid4()), content=STAFF.encode(), format=people_pb2.FILE_FORMAT_CSV
+    )
+    report = await people.ImportEmployees(load, **company.hr)
+    assert report.created == STAFF.count("\n") - 1, report.errors
     for source in (KPI, OKR, MBO):
         await company.apply(source)
     return company
