@@ -118,7 +118,7 @@ class Seed:
         stage_id = new_id()
         shape = replace(
             definition(kind, options=options or {}),
-            key=f"{kind.value}-{str(stage_id)[-4:]}",  # so that a cycle may have several of a kind
+            key=f"{kind.value}-{stage_id.hex}",  # so that a cycle may have several of a kind
             strict=strict,
             signature=signature,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -187,7 +188,7 @@ async def test_roles_open_the_doors_and_rows_the_rooms(
     participant, employee = await seed.participant(manager := new_id())
     task = await seed.task(stage, manager, TaskKind.MANAGER_REVIEW, participant_id=participant, subject_id=employee)
     until = Timestamp()
-    until.FromDatetime(seed.now.replace(year=2099))
+    until.FromDatetime(datetime(2099, 1, 1, tzinfo=UTC))
     extend = tasks_pb2.ExtendTaskRequest(request_id="1", task_id=str(task), until=until, reason="ill")
     remind = tasks_pb2.RemindTasksRequest(request_id="2", task_ids=[str(task)])
     for roles in ((), ("manager",), ("operator",), ("auditor",), ("appeal_owner",)):

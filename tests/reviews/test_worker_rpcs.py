@@ -95,11 +95,16 @@ async def test_a_glance_tells_what_a_look_would_find_and_changes_nothing(wire: W
     assert first.due, "the first stage has not been opened yet"
     assert (await wire.clockwork.PeekCycle(glance, **wire.service("bridge"))).due, "and a glance does not open it"
     await wire.open_until(cycle_id, "self_review")
-    while (look := await wire.clockwork.Tick(clockwork_pb2.TickRequest(cycle_id=cycle_id), **wire.service())).due:
+    for _ in range(20):
+        look = await wire.clockwork.Tick(clockwork_pb2.TickRequest(cycle_id=cycle_id), **wire.service())
+        if not look.due:
+            break
         for action in look.due:
+            assert action.kind == clockwork_pb2.ACTION_KIND_OPEN, action
             opening = clockwork_pb2.OpenStageRequest(cycle_id=cycle_id, stage_id=action.stage_id, epoch=action.epoch)
             await wire.clockwork.OpenStage(opening, **wire.service())
     rest = await wire.clockwork.PeekCycle(glance, **wire.service("bridge"))
+    assert not look.due, "it comes to rest"
     assert not rest.due
     assert abs((rest.next_in.ToTimedelta() - look.next_in.ToTimedelta()).total_seconds()) < 60
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
