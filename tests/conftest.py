@@ -3,10 +3,15 @@
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import hypothesis
 import pytest
 
 from services.runtime.database import Database
 from tests.postgres import DatabaseUrls, PostgresServer, open_database, run_directory, running_server, urls_of
+
+# The machine is shared: how long an example takes, or is looked for, says nothing.
+hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
-import hypothesis
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
@@ -21,10 +20,6 @@ from services.runtime.eventlog import Wake
 from services.runtime.identity import Grant, Principal
 from services.runtime.serve import build_server, open_channel
 from tests.identity import Keyring
-
-# The machine is shared: how long an example takes says nothing.
-hypothesis.settings.register_profile("goals", deadline=None)
-hypothesis.settings.load_profile("goals")
 
 Stub = Any  # the generated asynchronous stub exists for type checkers only
 Call = dict[str, Any]

@@ -82,7 +82,7 @@ async def stored(service_database: Callable[[str], Database]) -> Database:
     return database
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=200)
 @given(caller=CALLERS)
 async def test_the_list_holds_what_may_be_seen(stored: Database, caller: Somebody) -> None:
     query = select(goal_table.c.id).where(goal_table.c.tenant_id == TENANT, policy.visible(caller))

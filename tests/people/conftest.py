@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import hypothesis
 import pytest
 from joserfc.jwk import OKPKey
 
@@ -18,10 +17,6 @@ from services.runtime.eventlog import Wake
 from services.runtime.identity import Grant, Principal, TokenSigner, TokenVerifier
 from services.runtime.serve import build_server, open_channel
 from tests.postgres import DatabaseUrls
-
-# The machine is shared: how long an example takes says nothing.
-hypothesis.settings.register_profile("people", deadline=None)
-hypothesis.settings.load_profile("people")
 
 Stub = Any  # the generated asynchronous stub exists for type checkers only
 DIRECTORY_ISSUER = "directory"

@@ -114,7 +114,7 @@ def expected_head(department: int | None, organisation: list[Person], manager_of
     return managers.pop() if len(managers) == 1 else None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(organisation=organisations())
 async def test_frozen_facts_are_those_of_the_organisation(database: Database, organisation: list[Person]) -> None:
     tenant_id, freeze_id = uuid4(), uuid4()

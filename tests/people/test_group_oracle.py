@@ -157,7 +157,7 @@ async def generated_company(people: Stub, callers: Callers) -> Company:
     return company
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
 @given(tree=st.recursive(leaves(), combined, max_leaves=6), day=st.sampled_from(DAYS))
 async def test_a_group_holds_exactly_whom_its_text_means(
     generated_company: Company, tree: dict[str, Any], day: str

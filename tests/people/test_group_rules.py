@@ -204,7 +204,7 @@ def _facts(entry: tuple[Any, ...]) -> Facts:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
 @given(rule=RULES, day=DATES)
 async def test_sql_and_python_agree(staffed: Database, rule: Rule, day: date) -> None:
     sql = RuleSql()

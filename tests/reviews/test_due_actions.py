@@ -329,7 +329,7 @@ class Play:
         return next(stage for stage in self.stages if stage.key == key)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(processes(), st.lists(st.one_of(st.none(), st.floats(0.01, 60)), min_size=1, max_size=7))
 def test_every_cycle_ends_and_no_stage_opens_before_its_predecessors(
     stages: list[Stage], delays: list[float | None]
@@ -343,7 +343,7 @@ def test_every_cycle_ends_and_no_stage_opens_before_its_predecessors(
         assert told.count(ActionKind.CLOSE) == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(processes(), st.lists(st.one_of(st.none(), st.floats(0.01, 60)), min_size=1, max_size=7))
 def test_looking_more_often_changes_nothing(stages: list[Stage], delays: list[float | None]) -> None:
     play = Play(stages, delays)

@@ -85,7 +85,7 @@ def as_table(facts: list[Facts], *, sheets: bool) -> tuple[Any, Columns]:
     return table, Columns(**{name: table.c[name] for name in columns if name != "number"})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(actor=actors, facts=st.lists(rows, min_size=1, max_size=12), sheets=st.booleans())
 async def test_the_condition_selects_exactly_the_rows_that_the_answer_allows(
     database: Database, actor: Principal, facts: list[Facts], sheets: bool

@@ -252,7 +252,7 @@ def filled(draw: Any, message: Message) -> Message:
     return message
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.parametrize(("service", "method"), METHODS, ids=[method.name for _, method in METHODS])
 async def test_nonsense_is_answered_and_never_a_fault_of_ours(

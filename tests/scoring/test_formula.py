@@ -134,7 +134,7 @@ def texts(draw: st.DrawFn, depth: int = 4) -> str:
     return form.format(left, right, op=draw(st.sampled_from(["+", "-", "*", "/", "^", ">", "=", "≤", "<>"])))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(texts(), st.fractions(), st.fractions())
 def test_whatever_the_grammar_allows_compiles_or_is_refused_and_computes_or_fails(
     text: str, actual: Fraction, target: Fraction
@@ -145,7 +145,7 @@ def test_whatever_the_grammar_allows_compiles_or_is_refused_and_computes_or_fail
         assert isinstance(outcome, Fraction | Failure)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(max_size=60) | st.text(alphabet='=()+-*/^%<>,."AIF完成值 ≥（）１', max_size=60))
 def test_no_text_raises(text: str) -> None:
     compiled = compile_formula(text)

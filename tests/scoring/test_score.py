@@ -293,7 +293,7 @@ def indicator_at(
     return item(f"i{index}", draw(st.integers(1, 100)), kind, method=method, **facts, **cap)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(forms())
 def test_every_score_is_the_oracles_and_adds_up(case: tuple[dict[str, Any], Inputs]) -> None:
     form, inputs = case

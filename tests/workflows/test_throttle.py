@@ -72,5 +72,5 @@ class Account(RuleBasedStateMachine):
         assert self.throttle.seconds_to_next() == min(waits, default=None)
 
 
-Account.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Account.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestAccount = Account.TestCase
