@@ -38,7 +38,6 @@ from services.scoring.__main__ import compose as compose_scoring
 from services.scoring.clients import GoalsClient, ReviewsClient
 from tests.identity import Keyring
 from tests.postgres import DatabaseUrls
-from workflows.probe import free_port
 
 PROTOS = {
     "people": (people_pb2,),
@@ -49,6 +48,15 @@ PROTOS = {
 }
 SERVICES = tuple(PROTOS)
 NAMED = (*SERVICES, "gateway", "worker", "bridge")
+
+
+class Later:
+    """A stub of a service that has not started: scoring and reviews call one another."""
+
+    stub: Any = None
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self.stub, method)
 
 
 @dataclass
@@ -131,9 +139,9 @@ async def world(
         databases = {name: Database(name, database_urls(name).app, database_urls(name).system) for name in SERVICES}
         addresses: dict[str, str] = {}
 
-        async def start(name: str, service: Service, port: int = 0) -> None:
+        async def start(name: str, service: Service) -> None:
             server, _ = build_server(service, keyring.verifier())
-            addresses[name] = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+            addresses[name] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
             await server.start()
             stack.push_async_callback(server.stop, None)
             channels[name] = open_channel(addresses[name])
@@ -156,9 +164,7 @@ async def world(
         standing = Standing(GoalsPeople(people, keyring.signer("goals")))
         await start("goals", compose_goals(databases["goals"], wake["goals"], standing))
         goals = goals_pb2_grpc.GoalsServiceStub(channels["goals"])
-        # Scoring and reviews call one another: a channel to an address that answers a moment later.
-        port = free_port()
-        reviews = clockwork_pb2_grpc.ClockworkServiceStub(open_channel(f"127.0.0.1:{port}"))
+        reviews: Any = Later()
         signer = keyring.signer("scoring")
         scoring = compose_scoring(
             databases["scoring"], wake["scoring"], ReviewsClient(reviews, signer), GoalsClient(goals, signer)
@@ -167,7 +173,8 @@ async def world(
         signer = keyring.signer("reviews")
         formulas = ScoringClient(scoring_pb2_grpc.ScoringServiceStub(channels["scoring"]), signer)
         composed = compose_reviews(databases["reviews"], wake["reviews"], PeopleClient(people, signer), formulas)
-        await start("reviews", composed, port)
+        await start("reviews", composed)
+        reviews.stub = clockwork_pb2_grpc.ClockworkServiceStub(channels["reviews"])
         notify = compose_notify(databases["notify"], wake["notify"], NotifyPeople(people, keyring.signer("notify")))
         await start("notify", notify)
         for channel in channels.values():
