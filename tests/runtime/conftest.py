@@ -47,7 +47,7 @@ async def beyond_the_horizon(database: Database, table: str) -> None:
     offset = "(SELECT log_offset FROM event_epoch)" if table == "event" else "0"
     horizon = f"pg_snapshot_xmin(pg_current_snapshot())::text::bigint + {offset}"
     behind = text(f"SELECT count(*) FROM {table} WHERE xid::text::bigint >= {horizon}")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):  # a transaction may last thirty seconds
         while True:
             async with database.system_transaction() as connection:
                 if not await connection.scalar(behind):
