@@ -26,8 +26,8 @@ class Prospects:
     known. What cannot be asked is woken: a hint too many changes nothing.
     """
 
-    def __init__(self, peek: Peek, clock: Callable[[], float]) -> None:
-        self._peek, self._clock = peek, clock
+    def __init__(self, peek: Peek, clock: Callable[[], float], patience: float = PATIENCE) -> None:
+        self._peek, self._clock, self._patience = peek, clock, patience
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._sleeps_until: dict[Cycle, float] = {}  # by our clock
 
@@ -36,7 +36,7 @@ class Prospects:
         known = self._sleeps_until
         until = known.pop(cycle, None)
         try:
-            async with asyncio.timeout(PATIENCE), self._turns:
+            async with asyncio.timeout(self._patience), self._turns:
                 due, next_in = await self._peek(cycle)
         except grpc.aio.AioRpcError as error:
             log.warning("cycle not peeked at", tenant=cycle[0], cycle=cycle[1], code=error.code().name)

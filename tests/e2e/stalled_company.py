@@ -76,22 +76,20 @@ class Company:
         answer = await self.http.get("/v1/ops/stalled", headers=self.headers)
         return list(answer.json()["items"]) if answer.is_success else []
 
-    async def named(self) -> set[str]:
-        """Causes told, of processes with their name."""
-        return {name_of(row) for row in await self.rows()}
-
     async def wait_for(self, *named: str, besides: tuple[str, ...] = ()) -> list[Row]:
         """Wait until these are told, and nothing else but perhaps what follows from them."""
 
-        async def told() -> bool:
-            found = await self.named()
-            return set(named) <= found <= {*named, *besides}
+        seen: list[Row] = []
+
+        async def told() -> bool:  # the look that matched is kept: the next one may find a process slow
+            seen[:] = await self.rows()
+            return set(named) <= {name_of(row) for row in seen} <= {*named, *besides}
 
         try:
             await until(told, SECONDS)
         except AssertionError:
-            raise AssertionError(f"told {sorted(await self.named())}, not {sorted(named)}") from None
-        return await self.rows()
+            raise AssertionError(f"told {sorted(map(name_of, seen))}, not {sorted(named)}") from None
+        return seen
 
     def _state_of(self, process: str) -> str:
         return str(self.stack.running().processes[process].state)

@@ -34,6 +34,10 @@ class Doorway:
 
     async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind, onward = await asyncio.open_connection(*self._behind)
+        if self._server is None or not self._server.is_serving():  # shut meanwhile
+            onward.close()
+            writer.close()
+            return
         self._opened |= {writer, onward}
         with suppress(ConnectionError):
             await asyncio.gather(_pass_on(reader, onward), _pass_on(behind, writer))

@@ -55,6 +55,9 @@ class FakeStage:
     def due_at(self) -> datetime | None:
         return self.opened_at + self.length if self.opened_at else None
 
+    def all_reminded(self) -> bool:
+        return len(self.reminded) == len(self.reminders)
+
     def action(self, kind: ActionKind, reminder: str = "") -> Action:
         return Action(kind, self.key, self.key, self.kind, epoch=1, reminder=reminder)
 
@@ -81,8 +84,8 @@ class FakeCycle:
             return Sight(finished=True, state="closed")
         if stage.state == "planned":
             stage.state = "opening"
-        if stage.state == "open" and stage.due_at and stage.due_at <= now:
-            stage.state = "closing"
+        if stage.state == "open" and stage.due_at and stage.due_at <= now and stage.all_reminded():
+            stage.state = "closing"  # a look that comes late reminds first, so that a slow machine skips no step
         due, next_at = self._due(stage, now)
         open_stages = (stage.key,) if stage.state == "open" else ()
         next_in = max(0.0, (next_at - now).total_seconds()) if next_at else messages.LOOK_AGAIN_SECONDS

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from workflows.bridge import Follower
 from workflows.calls import Caller
 from workflows.hints import FINISHED, HINTED, Hints
 from workflows.probe import free_port
-from workflows.prospects import AT_ONCE, JITTER, Prospects
+from workflows.prospects import AT_ONCE, JITTER, PATIENCE, Prospects
 from workflows.throttle import Cycle, Throttle
 
 CYCLE = ("tenant", "cycle")
@@ -33,14 +35,14 @@ def away() -> grpc.aio.AioRpcError:
 class Rows:
     """What the owner of the rows would answer, by a clock turned by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
         self.now = 0.0
         self.due = False
         self.next_at: float | None = 3 * DAY
         self.away = False
         self.slow = False
         self.asked = 0
-        self.prospects = Prospects(self.peek, lambda: self.now)
+        self.prospects = Prospects(self.peek, lambda: self.now, patience)
 
     async def peek(self, cycle: Cycle) -> tuple[bool, float | None]:
         self.asked += 1
@@ -135,20 +137,31 @@ async def test_what_creeps_nearer_wakes_it_in_time() -> None:
     assert await rows.wakes(), "by more than the jitter before the instant that it was woken for"
 
 
-async def test_what_is_not_answered_soon_is_woken_and_holds_back_nobody() -> None:
-    rows, cycles, other = Rows(), Cycles(), ("tenant", "other")
+async def test_what_is_not_answered_holds_back_nobody() -> None:
+    rows, cycles, other = Rows(patience=600.0), Cycles(), ("tenant", "other")
+    async with unanswered(rows, cycles) as (hints, _):
+        hints.note(other)
+        await until(lambda: cycles.hinted == [other])
+
+
+async def test_what_is_not_answered_soon_is_woken() -> None:
+    rows, cycles = Rows(), Cycles()
+    async with unanswered(rows, cycles) as (_, asked_about):
+        await until(lambda: set(cycles.hinted) == set(asked_about))
+
+
+@asynccontextmanager
+async def unanswered(rows: Rows, cycles: Cycles) -> AsyncIterator[tuple[Hints, list[Cycle]]]:
+    """Hints while more cycles are asked about than may be at once, one of them known, and nobody answers."""
     await rows.wakes()
     rows.slow = True
     hints = Hints(cycles, Throttle(INTERVAL, time.monotonic), rows.prospects)  # type: ignore[arg-type]
     async with running(hints.run):
-        many = [("tenant", str(number)) for number in range(3 * AT_ONCE)]
-        for cycle in (CYCLE, *many):
+        asked_about = [CYCLE, *(("tenant", str(number)) for number in range(3 * AT_ONCE))]
+        for cycle in asked_about:
             hints.note(cycle, certain=False)
         await until(lambda: hints.throttle.seconds_to_next() is None)
-        hints.note(other)
-        await until(lambda: bool(cycles.hinted))
-        assert cycles.hinted[0] == other
-        await until(lambda: set(cycles.hinted) == {CYCLE, other, *many})
+        yield hints, asked_about
 
 
 async def test_a_producer_that_hangs_delays_nobody_by_the_number_of_those_who_are_asked_about() -> None:

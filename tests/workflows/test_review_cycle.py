@@ -165,16 +165,19 @@ async def test_a_closed_stage_begins_a_new_run(engine: Engine) -> None:
     async with Workers(engine.client, fake):
         await engine.hint()
         await engine.ended()
-        runs = 0
         listed = f"WorkflowId = '{engine.handle.id}'"
-        async with asyncio.timeout(10):
-            while runs != 3:  # visibility follows a little later
-                runs = (await engine.client.count_workflows(listed)).count
-                await asyncio.sleep(0.05)
+
+        async def three_ran() -> bool:  # visibility follows a little later
+            return (await engine.client.count_workflows(listed)).count == 3
+
+        await until(three_ran)
 
 
 async def test_history_is_bounded_and_does_not_grow_with_people(engine: Engine) -> None:
-    assert await _events_of_a_stage(engine, chunks=40) == await _events_of_a_stage(Engine(engine.client), chunks=1)
+    """A late look finds a reminder due without a timer in between, so runs differ by a few events."""
+    many = await _events_of_a_stage(engine, chunks=40)
+    one = await _events_of_a_stage(Engine(engine.client), chunks=1)
+    assert abs(many - one) < 40, "an event for each chunk of each step would be hundreds"
 
 
 async def _events_of_a_stage(engine: Engine, chunks: int) -> int:
