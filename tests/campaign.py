@@ -101,7 +101,7 @@ class Campaign:
             return not judged
 
         try:
-            await until(well, 30.0)
+            await until(well)
         except AssertionError:
             return judged
         assert self.crowd is not None
@@ -116,7 +116,7 @@ class Campaign:
         async def ended() -> bool:
             return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
-        await until(ended, 30.0, "the workflow of a closed cycle ended")
+        await until(ended, what="the workflow of a closed cycle ended")
         history = (await handle.fetch_history()).to_json()
         return [f"I10 the history holds {text!r}" for text in COMMENTS if text in history]
 

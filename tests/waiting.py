@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+PATIENCE = 120.0  # seconds; a machine that is busy with other tests takes its time, and waiting costs nothing else
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30.0, what: str = "") -> None:
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = PATIENCE, what: str = "") -> None:
     """Poll until the condition holds. Raises AssertionError when it does not within so many seconds."""
     deadline = time.monotonic() + seconds
     while True:

@@ -221,7 +221,7 @@ async def rows_are_well(stack: Stack, ledger: Path) -> list[str]:
         return not judged
 
     try:
-        await until(well, 30)
+        await until(well)
     except AssertionError:
         return judged
     return []
