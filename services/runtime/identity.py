@@ -16,6 +16,7 @@ from joserfc.jwk import OKPKey
 
 from services.runtime import telemetry
 from services.runtime.errors import DeniedError, UnauthenticatedError
+from services.runtime.watch import Watch
 
 ALGORITHM = "Ed25519"
 LIFETIME_SECONDS = 60
@@ -121,8 +122,8 @@ class TokenSigner:
 
     def __init__(self, name: str, private_key_file: Path) -> None:
         self.name = name
-        self._file = private_key_file
-        self._changed = private_key_file.stat().st_mtime_ns
+        self._file, self._watch = private_key_file, Watch(private_key_file)
+        self._watch.changed()
         self._looked = time.monotonic()
         self._key = OKPKey.import_key(private_key_file.read_bytes())
         self._key_id = self._key.thumbprint()
@@ -156,14 +157,15 @@ class TokenSigner:
             return
         self._looked = now
         try:
-            changed = self._file.stat().st_mtime_ns
-            if changed == self._changed:
+            if not self._watch.changed():
                 return
             key = OKPKey.import_key(self._file.read_bytes())
         except UNREADABLE as error:  # being replaced; the key that we have is still good
+            self._watch.distrust()
             telemetry.log.warning("signing key not read", error=type(error).__name__)
             return
-        self._key, self._key_id, self._kept, self._changed = key, key.thumbprint(), {}, changed
+        if key.thumbprint() != self._key_id:
+            self._key, self._key_id, self._kept = key, key.thumbprint(), {}
 
     def _sign(self, principal: Principal, now: float) -> str:
         header = {"alg": ALGORITHM, "kid": self._key_id}
@@ -175,10 +177,9 @@ class TokenVerifier:
     """Verifies tokens against public keys named `<issuer>-<n>.pem`, read again when the directory changes."""
 
     def __init__(self, keys_dir: Path) -> None:
-        self._dir = keys_dir
+        self._dir, self._watch = keys_dir, Watch(keys_dir)
         self._keys: dict[str, tuple[str, OKPKey]] = {}  # key id → issuer, key
         self._seen: dict[str, tuple[Principal, float]] = {}  # token → principal, end
-        self._changed = -1
         self._looked = float("-inf")
         self._reload()
 
@@ -217,8 +218,7 @@ class TokenVerifier:
         if now < self._looked + RELOAD_SECONDS:
             return
         self._looked = now
-        changed = self._dir.stat().st_mtime_ns
-        if changed == self._changed:
+        if not self._watch.changed():
             return
         keys: dict[str, tuple[str, OKPKey]] = {}
         for file in sorted(self._dir.glob("*.pem")):
@@ -226,10 +226,10 @@ class TokenVerifier:
                 key = OKPKey.import_key(file.read_bytes())
             except UNREADABLE as error:  # being written; it is looked at again, and the others count meanwhile
                 telemetry.log.warning("public key not read", file=file.name, error=type(error).__name__)
-                changed = -1
+                self._watch.distrust()
                 continue
             keys[key.thumbprint()] = (file.stem.rsplit("-", 1)[0], key)
-        self._keys, self._seen, self._changed = keys, {}, changed
+        self._keys, self._seen = keys, {}
 
 
 class Gate:

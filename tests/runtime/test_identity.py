@@ -4,6 +4,7 @@ import base64
 import os
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,10 +35,11 @@ def keyring(tmp_path: Path) -> Keyring:
 
 
 def forged(keyring: Keyring, issuer: str, *, header: Mapping[str, Any] | None = None, **changes: Any) -> str:
-    """A token signed with the issuer's real key whose claims were changed."""
+    """A token signed with the issuer's real key whose claims were changed, instants by how far they are from now."""
     key = OKPKey.import_key(keyring.private_key(issuer).read_bytes())
     now = int(time.time())
-    claims = {"iss": issuer, "iat": now, "exp": now + 60, "kind": "service", "tid": str(uuid4())} | changes
+    told = {name: now + int(at.total_seconds()) if isinstance(at, timedelta) else at for name, at in changes.items()}
+    claims = {"iss": issuer, "iat": now, "exp": now + 60, "kind": "service", "tid": str(uuid4())} | told
     return jwt.encode(
         {"alg": ALGORITHM, "kid": key.thumbprint(), **(header or {})}, claims, key, algorithms=[ALGORITHM]
     )
@@ -77,8 +79,8 @@ def test_a_signer_reuses_its_token_but_not_for_another_tenant(keyring: Keyring) 
     [
         {"iss": "gateway"},
         {"exp": 0},
-        {"iat": int(time.time()) + 3600, "exp": int(time.time()) + 3660},
-        {"exp": int(time.time()) + 3600},
+        {"iat": timedelta(hours=1), "exp": timedelta(hours=1, minutes=1)},
+        {"exp": timedelta(hours=1)},
         {"kind": "user", "emp": str(uuid4()), "roles": [], "path": [], "groups": [], "obo": None},
         {"kind": "installation", "tid": "", "emp": None, "roles": [], "path": [], "groups": [], "obo": None},
         {"kind": "superuser"},
@@ -127,6 +129,28 @@ def test_keys_rotate_without_a_restart(keyring: Keyring) -> None:
     verifier.verify(new)
     with pytest.raises(UnauthenticatedError):
         verifier.verify(old)
+
+
+def test_a_key_published_in_the_tick_of_the_last_look_counts(keyring: Keyring) -> None:
+    """The directory's instant of change is the same afterwards: one ahead, which no slow machine outlasts."""
+    tick = time.time_ns() + 3600 * 10**9
+    os.utime(keyring.public, ns=(tick, tick))
+    verifier = keyring.verifier()
+    new = keyring.signer("worker").for_service(None)
+    os.utime(keyring.public, ns=(tick, tick))
+    assert aged(verifier).verify(new).name == "worker"
+
+
+def test_a_key_replaced_in_the_tick_of_the_last_look_signs(keyring: Keyring) -> None:
+    file, tick = keyring.private_key("worker"), time.time_ns() + 3600 * 10**9
+    successor = keyring.private_key("worker", 2).read_bytes()
+    os.utime(file, ns=(tick, tick))
+    signer = TokenSigner("worker", file)
+    file.write_bytes(successor)
+    os.utime(file, ns=(tick, tick))
+    signer.look_again()
+    (keyring.public / "worker-1.pem").unlink()
+    assert keyring.verifier().verify(signer.for_service(None)).name == "worker"
 
 
 def aged(verifier: TokenVerifier) -> TokenVerifier:

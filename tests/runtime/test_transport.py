@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,18 @@ async def test_renewed_files_count_from_the_next_connection_on(company: Company,
         assert await company.call(new, company.token("worker")) == (OK, "")
         assert (await company.call(old, company.token("worker")))[0] is grpc.StatusCode.UNAVAILABLE
         assert await asked(open_all_along, company.token("worker")) == (OK, "")
+
+
+async def test_a_file_renewed_in_the_tick_of_the_last_look_counts(company: Company, tmp_path: Path) -> None:
+    """Its instant of change is the same afterwards: one ahead, which no slow machine outlasts."""
+    authority, tick = company.authority.file, time.time_ns() + 3600 * 10**9
+    successor = Authority(tmp_path / "successor")
+    os.utime(authority, ns=(tick, tick))
+    assert await company.call(company.authority.issue("worker"), company.token("worker")) == (OK, "")
+    authority.write_bytes(authority.read_bytes() + successor.file.read_bytes())
+    os.utime(authority, ns=(tick, tick))
+    new = replace(successor.issue("worker"), authority_file=authority)
+    assert await company.call(new, company.token("worker")) == (OK, "")
 
 
 async def test_a_process_calls_only_those_it_lists(company: Company) -> None:

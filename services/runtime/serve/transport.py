@@ -7,6 +7,7 @@ import grpc
 
 from services.runtime import telemetry
 from services.runtime.settings import Certificate, ProcessSettings
+from services.runtime.watch import Watch
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # a page of 5 000 people in columns, or a sheet of 100 000 rows
 CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -16,6 +17,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 Options = Sequence[tuple[str, Any]]
+Contents = tuple[bytes, bytes, bytes]  # of the files of authority, key and certificate
 
 
 def open_channel(address: str, options: Options = CHANNEL_OPTIONS) -> grpc.aio.Channel:
@@ -40,8 +42,11 @@ def channel_to(name: str, settings: ProcessSettings, options: Options = CHANNEL_
 
 def server_credentials(certificate: Certificate) -> grpc.ServerCredentials:
     """Return credentials that let in holders of a certificate of our authority; renewed files need no restart."""
+    watch = Watch(certificate.certificate_file, certificate.key_file, certificate.authority_file)
+    watch.changed()
+    read = _read(certificate)
     return grpc.dynamic_ssl_server_credentials(
-        _configuration(certificate), _renewing(certificate), require_client_authentication=True
+        _configuration(read), _renewing(certificate, watch, read), require_client_authentication=True
     )
 
 
@@ -52,38 +57,35 @@ def certificate_names(context: Any) -> frozenset[str]:
 
 
 def _client_credentials(certificate: Certificate) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(
-        root_certificates=certificate.authority_file.read_bytes(),
-        private_key=certificate.key_file.read_bytes(),
-        certificate_chain=certificate.certificate_file.read_bytes(),
-    )
+    authority, key, chain = _read(certificate)
+    return grpc.ssl_channel_credentials(root_certificates=authority, private_key=key, certificate_chain=chain)
 
 
-def _configuration(certificate: Certificate) -> Any:
-    pair = (certificate.key_file.read_bytes(), certificate.certificate_file.read_bytes())
-    return grpc.ssl_server_certificate_configuration([pair], certificate.authority_file.read_bytes())
+def _read(certificate: Certificate) -> Contents:
+    files = (certificate.authority_file, certificate.key_file, certificate.certificate_file)
+    authority, key, chain = (file.read_bytes() for file in files)
+    return authority, key, chain
 
 
-def _renewing(certificate: Certificate) -> Callable[[], Any]:
+def _configuration(read: Contents) -> Any:
+    authority, key, chain = read
+    return grpc.ssl_server_certificate_configuration([(key, chain)], authority)
+
+
+def _renewing(certificate: Certificate, watch: Watch, known: Contents) -> Callable[[], Any]:
     """Return what gRPC asks before each handshake: a configuration when the files changed, else None."""
-    known = _state(certificate)
 
     def renewed() -> Any:
         nonlocal known
         try:
-            found = _state(certificate)
-            if found == known:
+            if not watch.changed() or (read := _read(certificate)) == known:
                 return None
-            known, configuration = found, _configuration(certificate)
+            known, configuration = read, _configuration(read)
         except OSError as error:  # being replaced just now; the next handshake looks again
+            watch.distrust()
             telemetry.log.warning("certificate not read", error=type(error).__name__)
             return None
         telemetry.log.info("certificate renewed")
         return configuration
 
     return renewed
-
-
-def _state(certificate: Certificate) -> tuple[tuple[int, int], ...]:
-    files = (certificate.certificate_file, certificate.key_file, certificate.authority_file)
-    return tuple((stat.st_mtime_ns, stat.st_ino) for stat in (file.stat() for file in files))
