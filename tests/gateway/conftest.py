@@ -47,8 +47,8 @@ async def stand_ins() -> AsyncIterator[StandIns]:
 
 @pytest.fixture
 async def gateway(stand_ins: StandIns, keyring: Keyring) -> AsyncIterator[Gateway]:
-    """The gateway in front of the stand-ins; it waits two seconds for an answer."""
-    async with running_gateway(settings_of(keyring, call_seconds=2.0, **stand_ins.addresses)) as running:
+    """The gateway in front of the stand-ins."""
+    async with running_gateway(settings_of(keyring, call_seconds=20, **stand_ins.addresses)) as running:
         yield running
 
 

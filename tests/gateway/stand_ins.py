@@ -114,7 +114,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, port=0, host="127.0.0.1", log_config=None, http="httptools"))
     serving = asyncio.get_running_loop().create_task(server.serve())
-    await until(lambda: server.started, 20, "the gateway started")
+    await until(lambda: server.started, what="the gateway started")
     port = server.servers[0].sockets[0].getsockname()[1]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=40) as client:
         yield Gateway(app, client)

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ async def test_a_new_key_is_fetched_when_a_token_names_it_and_old_ones_count_unt
             return True
         return False
 
-    await until(dropped, 10, "the keys that were read count")
+    await until(dropped, what="the keys that were read count")
     assert issuer.reads == 3
     door.clock.now += PAUSE_SECONDS + 1
     assert await door.refusal(old) == INVALID
@@ -171,10 +172,10 @@ async def test_a_closed_port_is_an_issuer_that_cannot_be_reached(issuer: HttpIss
     [
         {"aud": "another"},
         {"aud": None},
-        {"exp": int(time.time()) - SKEW_SECONDS - 1},
+        {"exp": timedelta(seconds=-SKEW_SECONDS - 1)},
         {"exp": None},
         {"exp": "tomorrow"},
-        {"nbf": int(time.time()) + 3600},
+        {"nbf": timedelta(hours=1)},
         {"sub": None},
     ],
     ids=["other audience", "no audience", "ended", "without end", "no instant", "not begun", "nobody's"],
@@ -182,7 +183,11 @@ async def test_a_closed_port_is_an_issuer_that_cannot_be_reached(issuer: HttpIss
 async def test_a_token_for_others_or_for_another_time_is_refused(
     issuer: HttpIssuer, door: Door, claims: dict[str, Any]
 ) -> None:
-    assert await door.refusal(issuer.token("one", **claims)) == INVALID
+    now = int(time.time())  # of this test, not of when all tests were collected
+    told: dict[str, Any] = {
+        name: now + int(at.total_seconds()) if isinstance(at, timedelta) else at for name, at in claims.items()
+    }
+    assert await door.refusal(issuer.token("one", **told)) == INVALID
 
 
 async def test_clocks_may_differ_by_half_a_minute(issuer: HttpIssuer, door: Door) -> None:

@@ -64,7 +64,7 @@ async def operator(stand_ins: StandIns, keyring: Keyring) -> AsyncIterator[Opera
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     stand_ins.engine.running = LIVE
-    settings = settings_of(keyring, call_seconds=2.0, reviews_address=address, **stand_ins.addresses)
+    settings = settings_of(keyring, call_seconds=20, reviews_address=address, **stand_ins.addresses)
     async with running_gateway(settings) as gateway:
         yield Operator(gateway, await gateway.sign_in("anybody"), reviews, stand_ins)
     await server.stop(None)

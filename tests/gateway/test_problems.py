@@ -108,10 +108,11 @@ async def test_a_service_that_is_not_there_is_said_to_be_missing(gateway: Gatewa
 
 
 async def test_a_service_that_does_not_answer_in_time_is_not_waited_for(
-    gateway: Gateway, stand_ins: StandIns, me: dict[str, str]
+    keyring: Keyring, stand_ins: StandIns, me: dict[str, str]
 ) -> None:
     stand_ins.engine.behaviour = never
-    is_problem(await ask_engine(gateway, me), 504, "DEADLINE_EXCEEDED")
+    async with running_gateway(settings_of(keyring, call_seconds=1, **stand_ins.addresses)) as impatient:
+        is_problem(await ask_engine(impatient, me), 504, "DEADLINE_EXCEEDED")
 
 
 async def test_a_bug_tells_nothing_of_its_cause(keyring: Keyring, stand_ins: StandIns) -> None:

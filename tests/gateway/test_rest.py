@@ -105,7 +105,7 @@ async def test_duplicates_at_once_wait_for_the_first_and_get_its_reply(office: O
                 )
                 return int(await other.scalar(blocked) or 0) >= 2
 
-        await until(waiting, 20, "the duplicates waited")
+        await until(waiting, what="the duplicates waited")
         assert not any(request.done() for request in asked)
     replies = await asyncio.gather(*asked)
     assert {reply.status_code for reply in replies} == {201}
@@ -244,13 +244,13 @@ async def test_a_role_that_is_revoked_through_the_api_ends_there_too(office: Off
     async def sees_roles() -> bool:
         return (await client.get("/v1/roles", headers=office.people["S2"])).status_code == 200
 
-    await until(sees_roles, 10, "the role counted")
+    await until(sees_roles, what="the role counted")
     assert (await client.delete(f"/v1/roles/{granted.json()['id']}", headers=admin)).status_code == 204
 
     async def sees_none() -> bool:
         return not await sees_roles()
 
-    await until(sees_none, 10, "the role was gone")
+    await until(sees_none, what="the role was gone")
 
 
 async def test_how_far_logs_are_followed_is_refused_to_who_looks_after_a_department(office: Office) -> None:

@@ -131,7 +131,7 @@ class Restore:
                 await company.act("self_review")
                 await company.opened("manager_review")
                 if discard == "all":
-                    await until(self._queued, 30, "the second opening is queued")
+                    await until(self._queued, what="the second opening is queued")
                 sent_while_held = self.mail.taken() - before
                 await self.operate("sends-release", "--discard", discard)
                 await company.finish()

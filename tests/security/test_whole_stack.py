@@ -3,9 +3,10 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -93,8 +94,15 @@ async def test_a_cycle_runs_to_its_end(encrypted: Encrypted, tmp_path: Path) -> 
             await company.finish()
             assert await company.differences() == []
             admin = await company.caller("ADMIN")
-            found = await admin.get("/ops/stalled")  # asks reviews and the engine
-            assert found["items"] == []
+            held: list[Any] = []
+
+            async def all_is_well() -> bool:  # in the end: what is slow on a busy machine is told, too
+                held[:] = (await admin.get("/ops/stalled"))["items"]  # asks reviews and the engine
+                return not held
+
+            with suppress(AssertionError):
+                await until(all_is_well)
+            assert held == []
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "engine"])
