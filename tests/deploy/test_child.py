@@ -56,7 +56,7 @@ async def running(program: Program) -> AsyncIterator[Child]:
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - another process makes it true
             await asyncio.sleep(0)
 

@@ -155,10 +155,10 @@ class Logs:
         """Read as the bridge does, from the place that the producer keeps for it."""
         metadata = self.keyring.as_service("bridge")
         kept = await self.stubs[producer].GetPosition(
-            eventlog_pb2.GetPositionRequest(consumer="bridge"), timeout=5, metadata=metadata
+            eventlog_pb2.GetPositionRequest(consumer="bridge"), timeout=20, metadata=metadata
         )
         request = eventlog_pb2.ReadRequest(consumer="bridge", positions=kept.positions, limit=1_000)
-        reply = await self.stubs[producer].Read(request, timeout=5, metadata=metadata)
+        reply = await self.stubs[producer].Read(request, timeout=20, metadata=metadata)
         ends = {
             event.partition: eventlog_pb2.Position(
                 partition=event.partition, transaction_id=event.transaction_id, event_id=event.id
@@ -167,7 +167,7 @@ class Logs:
         }
         if acknowledge and ends:
             told = eventlog_pb2.AcknowledgeRequest(consumer="bridge", log_epoch=kept.log_epoch, positions=ends.values())
-            await self.stubs[producer].Acknowledge(told, timeout=5, metadata=metadata)
+            await self.stubs[producer].Acknowledge(told, timeout=20, metadata=metadata)
         return [UUID(event.id) for event in reply.events]
 
     async def altered_chains(self, tenant_id: UUID) -> list[str]:

@@ -266,6 +266,6 @@ async def test_nonsense_is_answered_and_never_a_fault_of_ours(
     )
     roles = data.draw(st.sampled_from([("hr_admin",), (), ("manager",), ("auditor", "operator")]))
     principal = person(new_id(), *roles)
-    answered = call(request, metadata=keys.as_user(principal), timeout=10.0)
+    answered = call(request, metadata=keys.as_user(principal), timeout=20.0)
     code = await answered.code()
     assert code not in OURS, (code, await answered.details(), request)

@@ -1,6 +1,5 @@
 """Fixtures of the runtime's tests: a schema that holds nothing but the runtime's own tables."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.runtime.database import Database, Origin, Work, log_offset_ddl, runtime_tables_ddl
 from services.runtime.identity import Principal
 from tests.postgres import DatabaseUrls, PostgresServer, open_database, urls_of
+from tests.waiting import until
 
 SERVICE = "reviews"
 
@@ -47,9 +47,9 @@ async def beyond_the_horizon(database: Database, table: str) -> None:
     offset = "(SELECT log_offset FROM event_epoch)" if table == "event" else "0"
     horizon = f"pg_snapshot_xmin(pg_current_snapshot())::text::bigint + {offset}"
     behind = text(f"SELECT count(*) FROM {table} WHERE xid::text::bigint >= {horizon}")
-    async with asyncio.timeout(60):  # a transaction may last thirty seconds
-        while True:
-            async with database.system_transaction() as connection:
-                if not await connection.scalar(behind):
-                    return
-            await asyncio.sleep(0.02)
+
+    async def reached() -> bool:  # a transaction may last thirty seconds
+        async with database.system_transaction() as connection:
+            return not await connection.scalar(behind)
+
+    await until(reached, what="the horizon passed what is in the table")

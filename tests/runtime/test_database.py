@@ -13,8 +13,13 @@ from services.runtime.database.engine import UnsafeRoleError
 from services.runtime.errors import status_of
 from tests.postgres import BOOTSTRAP, DatabaseUrls, PostgresServer, open_database
 from tests.runtime.conftest import SERVICE, work_in
+from tests.waiting import until
 
 COUNT = text("SELECT count(*) FROM event")
+WAITING = text(
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 async def emit_one(database: Database, tenant_id: UUID) -> None:
@@ -118,12 +123,11 @@ async def test_a_raw_transaction_waits_for_the_exclusive_lock_and_then_sees_what
 
 
 async def waiting_for_lock(database: Database) -> None:
-    async with asyncio.timeout(5):
-        while True:
-            async with database.system_transaction() as connection:
-                if await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                    return
-            await asyncio.sleep(0.01)
+    async def somebody_waits() -> bool:
+        async with database.system_transaction() as connection:
+            return bool(await connection.scalar(WAITING))
+
+    await until(somebody_waits)
 
 
 async def test_now_is_read_at_the_call_and_not_at_the_transaction_start(database: Database) -> None:

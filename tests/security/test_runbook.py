@@ -110,7 +110,7 @@ async def refusal(channel: grpc.aio.Channel, signer: TokenSigner) -> grpc.Status
     """Call once; return the code of a refusal, None for success."""
     stub = people_pb2_grpc.PeopleServiceStub(channel)
     try:
-        await stub.GetTenant(people_pb2.GetTenantRequest(), metadata=call_metadata(signer, uuid4()), timeout=10)
+        await stub.GetTenant(people_pb2.GetTenantRequest(), metadata=call_metadata(signer, uuid4()), timeout=20)
     except grpc.aio.AioRpcError as error:
         return error.code()
     return None

@@ -30,9 +30,16 @@ class Backlog:
     """What one consumer has not taken yet; the same for every process of the service, whoever holds the leases."""
 
     def __init__(
-        self, consumer: str, database: CursorDatabase, producers: Mapping[str, Any], signer: TokenSigner
+        self,
+        consumer: str,
+        database: CursorDatabase,
+        producers: Mapping[str, Any],
+        signer: TokenSigner,
+        *,
+        patience: float = CALL_SECONDS,
     ) -> None:
         self._consumer, self._database, self._producers, self._signer = consumer, database, producers, signer
+        self._patience = patience
 
     async def of(self, tenant_id: UUID) -> list[eventlog_pb2.Followed]:
         """Return how far it is behind each log, for one tenant."""
@@ -56,7 +63,7 @@ class Backlog:
         request = eventlog_pb2.ReadRequest(consumer=self._consumer, positions=[position], limit=1)
         try:
             reply = await self._producers[producer].Read(
-                request, timeout=CALL_SECONDS, metadata=call_metadata(self._signer, None)
+                request, timeout=self._patience, metadata=call_metadata(self._signer, None)
             )
         except grpc.aio.AioRpcError:
             return followed
