@@ -104,11 +104,28 @@ async def count_of(engine: Client, tenant_id: UUID) -> int:
 
 
 async def end_all(engine: Client, reason: str) -> int:
-    """Terminate every running workflow of Attune: the rows start again what they want. Return how many."""
-    ended = 0
+    """Terminate every running workflow of Attune: the rows start again what they want. Return how many.
+
+    Lists follow what was begun a little later, so it is done when a later one holds nothing. Raises TimeoutError when
+    Temporal goes on listing some.
+    """
+    _, ended = await _end_listed(engine, reason)
+    async with _within(_GONE_SECONDS, "Temporal did not let go of all running workflows"):
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            listed, more = await _end_listed(engine, reason)
+            ended += more
+            if not listed:
+                return ended
+
+
+async def _end_listed(engine: Client, reason: str) -> tuple[int, int]:
+    """Terminate what is listed as running; return how many were listed, and how many of these did run."""
+    listed = ended = 0
     async for found in engine.list_workflows(_RUNNING):
+        listed += 1
         ended += await _terminate(engine, found.id, found.run_id, reason)
-    return ended
+    return listed, ended
 
 
 async def delete_tenant(engine: Client, tenant_id: UUID) -> int:

@@ -1,19 +1,23 @@
 """What a restore asks of Temporal: nothing that only its operators may, where nothing is missing; nothing for ever."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.jobs.engine import EngineJobSettings, connect
-from deploy.operations.engine import make_ready
+from deploy.operations.engine import count_of, end_all, make_ready
 from deploy.operations.reach import Installation
 from deploy.operations.restored import release, settle
 from tests.operations.proxy import refusing
 from tests.temporal import TemporalServer
+from tests.waiting import until
+from workflows.client import Cycles
 
 OPERATORS = "OperatorService"
 
@@ -40,6 +44,39 @@ async def test_what_may_not_be_made_is_told_at_once(temporal_server: TemporalSer
         with pytest.raises(RPCError, match=f"{refused}.* is refused") as told:
             await make_ready(engine)
     assert told.value.status is RPCStatusCode.PERMISSION_DENIED
+
+
+class Behind:
+    """Temporal whose lists follow a moment later: the first holds nothing of what was begun just before."""
+
+    def __init__(self, engine: Client) -> None:
+        self._engine = engine
+        self.lists = 0
+
+    def list_workflows(self, query: str) -> AsyncIterator[WorkflowExecution]:
+        self.lists += 1
+        nothing = f"{query} AND StartTime < '2000-01-01T00:00:00Z'"
+        return self._engine.list_workflows(query if self.lists > 1 else nothing)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+async def test_a_workflow_begun_a_moment_before_is_ended_though_the_first_list_does_not_hold_it(
+    temporal_client: Client,
+) -> None:
+    tenant_id, cycles = uuid4(), Cycles(temporal_client)
+    behind: Any = Behind(temporal_client)
+    await cycles.hint(str(tenant_id), "cycle")
+
+    async def listed() -> bool:
+        return await count_of(temporal_client, tenant_id) == 1
+
+    await until(listed)
+    assert await end_all(behind, "a test") == 1
+    described = await cycles.describe(str(tenant_id), "cycle")
+    assert described is not None
+    assert described.status is WorkflowExecutionStatus.TERMINATED
 
 
 async def test_what_is_never_known_is_waited_for_so_long_and_no_longer(temporal_server: TemporalServer) -> None:

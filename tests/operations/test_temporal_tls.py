@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from temporalio.service import RPCError
 
 from deploy.jobs.engine import EngineJobSettings, register
 from deploy.local import ports, temporal
@@ -103,7 +104,7 @@ async def _running(layout: Layout, command: tuple[str, ...]) -> AsyncIterator[No
 async def _answers(server: Guarded) -> bool:
     try:
         await register(server.settings())
-    except RuntimeError:
+    except (RuntimeError, RPCError):  # nobody listens; not ready
         return False
     return True
 
@@ -136,10 +137,16 @@ async def test_commands_worker_and_bridge_get_in_by_the_same_variables(
             return described is not None and described.history_length > 3
 
         await until(taken)
+    operations = await found.engine()
+
+    async def listed() -> bool:  # lists follow what was begun a little later
+        return await count_of(operations, tenant_id) == 1
+
+    await until(listed)
     said: list[str] = []
     await settle(replace(found, quiet_seconds=0), said.append)
     assert said[-1].startswith("1 workflows ended"), "that of the bridge"
-    assert await count_of(await found.engine(), tenant_id) == 1
+    assert await count_of(operations, tenant_id) == 1
     await release(installation, None)
 
 
