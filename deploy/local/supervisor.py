@@ -26,7 +26,7 @@ from deploy.local.state import ProgressLog, StackState, read_state, write_state
 from deploy.local.temporal_binary import Search, TemporalMissing, user_cache
 from deploy.names import SERVICES, SIGNERS
 
-_TEMPORAL_REGISTER_SECONDS = 30.0
+_TEMPORAL_REGISTER_SECONDS = 120.0  # as long as any other part may take to start
 
 
 @dataclass(frozen=True)
