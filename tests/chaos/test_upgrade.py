@@ -121,7 +121,7 @@ class Beside:
     def submissions(self) -> list[float]:
         """How many submissions each of the two has taken."""
         pages = (f"http://{LOOPBACK}:{self.metrics}/metrics", f"{self.stack.address('reviews_metrics')}/metrics")
-        return [sum(map(float, SUBMISSIONS.findall(httpx.get(page).text))) for page in pages]
+        return [sum(map(float, SUBMISSIONS.findall(httpx.get(page, timeout=30).text))) for page in pages]
 
 
 @dataclass

@@ -26,7 +26,7 @@ NOT_CAUSED = {
 
 
 def page(traced: Traced, process: str) -> str:
-    with urllib.request.urlopen(f"{traced.stack.address(f'{process}_metrics')}/metrics", timeout=10) as reply:  # noqa: S310  # our own process
+    with urllib.request.urlopen(f"{traced.stack.address(f'{process}_metrics')}/metrics", timeout=30) as reply:  # noqa: S310  # our own process
         return str(reply.read().decode())
 
 
@@ -65,7 +65,10 @@ async def test_every_metric_is_registered_and_every_registered_one_is_exposed(tr
     async def decided() -> bool:
         await asyncio.sleep(0.5)  # the processes have better to do
         for process in OWN:
-            found = families(await asyncio.to_thread(page, traced, process))
+            try:
+                found = families(await asyncio.to_thread(page, traced, process))
+            except OSError:  # not in time
+                return False
             wrong.update(unregistered(process, found))
             seen.update(found)
         return bool(wrong) or wanted <= seen
