@@ -12,7 +12,7 @@ from deploy.jobs import keys
 from deploy.jobs.database import for_driver
 from deploy.jobs.health import serving
 from deploy.local.layout import SOCKET_NAME
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, Claims, take_free
 from deploy.local.stack import Stack
 from deploy.local.waiting import until
 from deploy.names import SERVICES
@@ -21,11 +21,10 @@ from tests.deploy.charts import container, pods, rendered
 from tests.deploy.encrypted import EncryptedPostgres
 from tests.deploy.image import lay_out
 from tests.deploy.node import Node
-from workflows.probe import free_port
 
 pytestmark = pytest.mark.enable_socket
 AUTHORITY = "attune-database-authority"
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 120.0
 CONNECTING = ("setup-database", "setup-migrations", "people")  # one of each kind; all services are alike in this
 
 
@@ -50,7 +49,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lay_out(tmp_path_factory.mktemp("image"))
 
 
-def node(folder: Path, image: Path, database: EncryptedPostgres, host: str, authority: str) -> Node:
+@pytest.fixture(scope="module")
+def free() -> Iterator[dict[str, int]]:
+    """Ports in place of those of the pod of people; nobody else takes them before it listens."""
+    names, claims = ("50051", "50151", "9051"), Claims()
+    yield dict(zip(names, take_free(len(names), claims), strict=True))
+    claims.close()
+
+
+def node(
+    folder: Path, image: Path, database: EncryptedPostgres, free: dict[str, int], host: str, authority: str
+) -> Node:
     """A node whose Secrets say where the database is, and whose authority's file holds this."""
     keys.make_all(folder / "keys")
     own = Authority(folder / "processes").issue("people")
@@ -72,7 +81,6 @@ def node(folder: Path, image: Path, database: EncryptedPostgres, host: str, auth
     }
     for service in SERVICES:
         secrets[f"attune-database-{service}"] = {"url": urls[f"{service}_app"], "system-url": urls[f"{service}_system"]}
-    free = {str(port): free_port() for port in (50051, 50151, 9051)}
     return Node(folder, image, secrets, {AUTHORITY: secrets[AUTHORITY]}, free)
 
 
@@ -81,9 +89,9 @@ def roles() -> Iterator[str]:
 
 
 def test_jobs_and_services_connect_to_a_database_that_the_authority_vouches_for(
-    tmp_path: Path, image: Path, database: EncryptedPostgres
+    tmp_path: Path, image: Path, database: EncryptedPostgres, free: dict[str, int]
 ) -> None:
-    here = node(tmp_path, image, database, "localhost", database.authority_file.read_text())
+    here = node(tmp_path, image, database, free, "localhost", database.authority_file.read_text())
     told = pods(rendered("small"))
     for job in ("setup-database", "setup-migrations"):
         done = here.run(told[job])
@@ -113,11 +121,11 @@ def test_jobs_and_services_connect_to_a_database_that_the_authority_vouches_for(
     ],
 )
 def test_a_database_that_is_another_is_refused_by_one_line(
-    name: str, host: str, reason: str, tmp_path: Path, image: Path, database: EncryptedPostgres
+    name: str, host: str, reason: str, tmp_path: Path, image: Path, database: EncryptedPostgres, free: dict[str, int]
 ) -> None:
     stranger = Authority(tmp_path / "stranger").file
     authority = database.authority_file if host == LOOPBACK else stranger
-    done = node(tmp_path, image, database, host, authority.read_text()).run(pods(rendered("small"))[name])
+    done = node(tmp_path, image, database, free, host, authority.read_text()).run(pods(rendered("small"))[name])
     assert done.returncode == 1
     assert f"PGSSLROOTCERT: the database's certificate is refused: {reason}" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
@@ -127,9 +135,9 @@ def test_a_database_that_is_another_is_refused_by_one_line(
 @pytest.mark.parametrize("name", CONNECTING)
 @pytest.mark.parametrize("chosen", [(), ("--set", "secrets.databaseAuthority.secret=")], ids=["empty", "none"])
 def test_where_no_authority_can_be_read_its_variable_is_named(
-    name: str, chosen: tuple[str, ...], tmp_path: Path, image: Path, database: EncryptedPostgres
+    name: str, chosen: tuple[str, ...], tmp_path: Path, image: Path, database: EncryptedPostgres, free: dict[str, int]
 ) -> None:
-    done = node(tmp_path, image, database, "localhost", "").run(pods(rendered("small", *chosen))[name])
+    done = node(tmp_path, image, database, free, "localhost", "").run(pods(rendered("small", *chosen))[name])
     assert done.returncode == 1
     assert "PGSSLROOTCERT" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr + done.stdout

@@ -129,7 +129,7 @@ def test_what_a_killed_supervisor_left_is_ended_before_a_new_start(make_stack: M
     supervisor = stack.running().supervisor_identity()
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.is_alive(), 10, "the supervisor did not die")
+    until(lambda: not supervisor.is_alive(), 60, "the supervisor did not die")
     assert all(identity.is_alive() for identity in identities)
     again = make_stack("postgres", "redis")
     assert again.start()
@@ -143,7 +143,7 @@ def test_stop_ends_what_a_killed_supervisor_left(make_stack: MakeStack) -> None:
     supervisor = stack.running().supervisor_identity()
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.is_alive(), 10, "the supervisor did not die")
+    until(lambda: not supervisor.is_alive(), 60, "the supervisor did not die")
     assert stack.stop()
     assert not processes_of(stack)
     assert not stack.stop()
@@ -157,8 +157,10 @@ def test_a_first_start_killed_at_any_moment_can_be_repeated(make_stack: MakeStac
     stack = make_stack("postgres", "redis")
     command = [sys.executable, "-m", "deploy.local.supervisor", "--data-dir", str(stack.layout.root)]
     with subprocess.Popen([*command, "--ports", "free", "--only", "postgres,redis"], cwd=REPOSITORY) as supervisor:
-        until((stack.layout.root / moment).exists, 20, f"{moment} did not appear")
-        supervisor.kill()
+        try:
+            until((stack.layout.root / moment).exists, 120, f"{moment} did not appear")
+        finally:
+            supervisor.kill()
     assert stack.start()
     assert asyncio.run(remember(stack, "a")) == ["a"]
 

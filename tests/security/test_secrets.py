@@ -12,11 +12,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from deploy.local.ports import Claims, take_free
 from tests.guards.measures import ROOT
 from tests.identity import Keyring
 from tests.postgres import DatabaseUrls
 from tests.waiting import until
-from workflows.probe import free_port
 
 CANARY = "canary7f3e9d"
 DEAD = "127.0.0.1:9"
@@ -102,11 +102,13 @@ class Machine:
 @pytest.fixture
 async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
     names = ("people", "goals", "reviews", "scoring", "notify", "engine", "gateway")
-    made = Machine(Keyring(tmp_path), tmp_path, {name: free_port() for name in names})
+    claims = Claims()  # some are bound only minutes later
+    made = Machine(Keyring(tmp_path), tmp_path, dict(zip(names, take_free(len(names), claims), strict=True)))
     for name in ("gateway", "worker", "bridge", *names[:5]):
         made.keyring.private_key(name)
     yield made
     made.end()
+    claims.close()
 
 
 def with_password(urls: DatabaseUrls) -> dict[str, str]:
