@@ -103,7 +103,7 @@ class World:
         stub = make(path, request_serializer=lambda m: m.SerializeToString(), response_deserializer=bytes)
         answers: list[bytes] = []
         try:
-            answer = stub(request, metadata=metadata, timeout=20)
+            answer = stub(request, metadata=metadata, timeout=30)  # the longest that is allowed
             if method.server_streaming:
                 async for each in answer:
                     answers.append(each)
