@@ -25,7 +25,7 @@ from workflows import messages
 Fault = Callable[["Campaign", str], Awaitable[None]]  # the campaign, the stage that has just opened
 ALWAYS = ("reviews", "worker", "temporal", "postgres", "workflow")
 SOMETIMES = ("gateway", "people", "goals", "scoring", "notify", "bridge", "redis")
-PREPARED_WITHIN = 10.0  # seconds; what a machine of two cores needs that does little else
+PREPARED_WITHIN = 8.0  # seconds; what a machine of two cores needs that does little else
 COMMENTS = ("希望复核", "个人原因", "第三季度上线的项目未计入目标达成", "肯定了本期成果")
 
 
