@@ -1,5 +1,7 @@
 """Who calls: verifies the bearer token of an OIDC issuer or of the local one, and asks people for the principal."""
 
+import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from services.gateway.issuers import INSTALLATION, LOCAL_ISSUER, Identity, Issue
 from services.runtime.identity import Grant, Principal, TokenSigner
 
 MAX_CACHED = 50_000
+SPREAD = 0.4  # of the time for which a principal is kept: those who came together are not asked for again together
 Ask = Callable[[str, str, str], Awaitable[people_pb2.Principal]]  # issuer, subject, tenant → principal
 
 
@@ -27,7 +30,10 @@ class Caller:
 
 
 class Authenticator:
-    """Turns a bearer token into a caller; principals are kept for a few seconds."""
+    """Turns a bearer token into a caller; principals are kept for a few seconds.
+
+    Requests with one token that come while people is asked about it, as those of one page do, share the answer.
+    """
 
     def __init__(
         self,
@@ -37,10 +43,12 @@ class Authenticator:
         keep_seconds: float,
         administrators: frozenset[str],
         clock: Callable[[], float] = time.monotonic,
+        dice: Callable[[], float] = random.random,
     ) -> None:
         self._issuers, self._signer, self._ask, self._keep = issuers, signer, ask, keep_seconds
-        self._administrators, self._clock = administrators, clock
+        self._administrators, self._clock, self._dice = administrators, clock, dice
         self._kept: dict[str, tuple[Caller, float]] = {}
+        self._asking: dict[str, asyncio.Task[Caller]] = {}
 
     async def caller(self, authorization: str) -> Caller:
         """Return who calls; raises Refusal 401 without a valid token, 403 where the identity belongs to nobody."""
@@ -50,11 +58,27 @@ class Authenticator:
         kept = self._kept.get(token)
         if kept is not None and self._clock() < kept[1]:
             return kept[0]
+        asking = self._asking.get(token) or self._begin(token)
+        return await asyncio.shield(asking)  # a request that is given up takes the answer from no other
+
+    def _begin(self, token: str) -> asyncio.Task[Caller]:
+        asking = asyncio.create_task(self._ask_for(token))
+
+        def answered(task: asyncio.Task[Caller]) -> None:
+            del self._asking[token]
+            if not task.cancelled():
+                task.exception()  # is told to whoever still waits
+
+        self._asking[token] = asking
+        asking.add_done_callback(answered)
+        return asking
+
+    async def _ask_for(self, token: str) -> Caller:
         asked_at = self._clock()
         caller = await self._resolve(await self._identify(token))
         if len(self._kept) >= MAX_CACHED:
             self._kept.clear()
-        self._kept[token] = (caller, asked_at + self._keep)
+        self._kept[token] = (caller, asked_at + self._keep * (1 - SPREAD * self._dice()))
         return caller
 
     async def _identify(self, token: str) -> Identity:

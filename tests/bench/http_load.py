@@ -80,20 +80,28 @@ def arrivals(rate: float) -> Iterator[float]:
 
 
 async def drive(
-    url: str, requests: Iterator[bytes], seconds: float, connections: int, rate: float | None = None
+    url: str,
+    requests: Iterator[bytes],
+    seconds: float,
+    connections: int,
+    rate: float | None = None,
+    lead: float = 0.0,
 ) -> Load:
-    """Send requests for so many seconds, or until there are no more: as fast as answers come, or at a rate."""
+    """Send requests for so many seconds, or until there are no more: as fast as answers come, or at a rate.
+
+    What is due in the `lead` seconds before is sent too, and not counted.
+    """
     place = urlsplit(url)
     host, port = place.hostname or "127.0.0.1", place.port or 80
     loop = asyncio.get_running_loop()
     opened = [(await loop.create_connection(_Connection, host, port))[1] for _ in range(connections)]
     load = Load(seconds)
     due = arrivals(rate) if rate else None
-    begun = time.perf_counter()
+    begun = time.perf_counter() + lead
     try:
         async with asyncio.TaskGroup() as group:
             for connection in opened:
-                group.create_task(_send(connection, requests, load, begun, due))
+                group.create_task(_send(connection, requests, load, begun, lead, due))
     finally:
         for connection in opened:
             connection.close()
@@ -102,11 +110,16 @@ async def drive(
 
 
 async def _send(
-    connection: _Connection, requests: Iterator[bytes], load: Load, begun: float, due: Iterator[float] | None
+    connection: _Connection,
+    requests: Iterator[bytes],
+    load: Load,
+    begun: float,
+    lead: float,
+    due: Iterator[float] | None,
 ) -> None:
     end = begun + load.seconds
     while True:
-        start = begun + next(due) if due else time.perf_counter()
+        start = begun - lead + next(due) if due else time.perf_counter()
         if start >= end:
             return
         if (wait := start - time.perf_counter()) > 0:
@@ -114,6 +127,7 @@ async def _send(
         if (request := next(requests, None)) is None:
             return
         head = await connection.ask(request)
-        load.latencies.append(time.perf_counter() - start)
+        if start >= begun:
+            load.latencies.append(time.perf_counter() - start)
         if not head.startswith(b"HTTP/1.1 200"):
             load.refused.append(head.split(b"\r\n", 1)[0].decode())

@@ -29,6 +29,7 @@ ROUNDS, SECONDS = 5, 5.0
 QUICK_ROUNDS, QUICK_SECONDS = 1, 2.0
 GATE, GOAL = 0.12, 0.18
 WARM_PEOPLE = 50
+LEAD = 6.0  # seconds of half load before it is measured: all people have become known, and at different instants
 MOST_A_SECOND = 1_000  # requests that are prepared for a second of load; more than any machine has reached
 COLD = 10_000_000  # where the numbers of tasks of cold people begin
 RAW = "bench"  # the database of pgbench: what it writes burdens no service
@@ -53,10 +54,10 @@ class Submitting:
     warm_number: int = 0
     cold_number: int = WARM_PEOPLE
 
-    async def rest(self, *, warm: bool, seconds: float, rate: float | None = None) -> Load:
+    async def rest(self, *, warm: bool, seconds: float, rate: float | None = None, lead: float = 0.0) -> Load:
         """Load on the gateway; warm by few people whom it remembers, cold by one unknown person a request."""
-        requests = await (self._warm_requests(seconds) if warm else self._cold_requests(seconds))
-        load = await drive(self.standing.gateway, requests, seconds, CLIENTS, rate)
+        requests = await (self._warm_requests(seconds + lead) if warm else self._cold_requests(seconds))
+        load = await drive(self.standing.gateway, requests, seconds, CLIENTS, rate, lead)
         assert not load.refused, f"{len(load.refused)} refused, the first: {load.refused[0]}"
         return load
 
@@ -146,7 +147,7 @@ async def measure(standing: Standing, quick: bool) -> list[Figure]:
         half = median(load.rate for load in warm) / 2
         ours, theirs = [], []
         for _ in range(rounds):
-            ours.append((await bench.ours.rest(warm=True, seconds=seconds, rate=half)).latencies)
+            ours.append((await bench.ours.rest(warm=True, seconds=seconds, rate=half, lead=LEAD)).latencies)
             theirs.append((await bench.bare_sql(seconds, enough, rate=half)).latencies)
     return [_rates("warm", warm, bare), _rates("cold", cold, bare), _tails(half, ours, theirs)]
 

@@ -1,5 +1,6 @@
 """Who a token stands for is asked anew after five seconds: a revoked role counts within 65 seconds at worst."""
 
+import asyncio
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from services.runtime.identity import LIFETIME_SECONDS
 from tests.gateway.conftest import settings_of
 from tests.gateway.test_issuers import Clock
 from tests.identity import Keyring
+from tests.waiting import until
 
 
 @dataclass
@@ -40,7 +42,9 @@ async def test_a_revoked_role_is_gone_when_the_time_for_keeping_it_has_passed(
 ) -> None:
     clock, directory = Clock(), Directory()
     keep = GatewaySettings.model_fields["principal_cache_seconds"].default
-    door = Authenticator({LOCAL_ISSUER: local}, keyring.signer("gateway"), directory.ask, keep, frozenset(), clock)
+    door = Authenticator(
+        {LOCAL_ISSUER: local}, keyring.signer("gateway"), directory.ask, keep, frozenset(), clock, lambda: 0.0
+    )
     header = f"Bearer {local.issue('S1', '')}"
     first = await door.caller(header)
     assert first.principal.has("hr_admin")
@@ -93,3 +97,39 @@ async def test_a_refusal_is_not_kept(keyring: Keyring, local: LocalIssuer) -> No
     with pytest.raises(Refusal):
         await door.caller(header)
     assert (await door.caller(header)).principal.has("hr_admin")
+
+
+async def test_those_who_came_together_are_not_asked_for_again_together(keyring: Keyring, local: LocalIssuer) -> None:
+    clock, directory, dice = Clock(), Directory(), iter((0.0, 0.5, 1.0))
+    signer = keyring.signer("gateway")
+    door = Authenticator({LOCAL_ISSUER: local}, signer, directory.ask, 5, frozenset(), clock, lambda: next(dice, 0.0))
+    headers = [f"Bearer {local.issue(subject, '')}" for subject in ("S1", "S2", "S3")]
+    asked = []
+    for later in (0.0, 3.5, 1.0, 1.0):
+        clock.now += later
+        for header in headers:
+            await door.caller(header)
+        asked.append(directory.asked)
+    assert asked == [3, 4, 5, 6]
+
+
+async def test_requests_of_one_page_ask_once_and_one_that_is_given_up_takes_the_answer_from_no_other(
+    keyring: Keyring, local: LocalIssuer
+) -> None:
+    directory, answering = Directory(), asyncio.Event()
+
+    async def slow(issuer: str, subject: str, tenant: str) -> people_pb2.Principal:
+        found = await directory.ask(issuer, subject, tenant)
+        await answering.wait()
+        return found
+
+    door = Authenticator({LOCAL_ISSUER: local}, keyring.signer("gateway"), slow, 5, frozenset(), Clock())
+    header = f"Bearer {local.issue('S1', '')}"
+    given_up, *waiting = [asyncio.create_task(door.caller(header)) for _ in range(5)]
+    await until(lambda: directory.asked > 0)
+    given_up.cancel()
+    answering.set()
+    assert len({(await each).token for each in waiting}) == 1
+    assert directory.asked == 1
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
