@@ -26,6 +26,7 @@ Fault = Callable[["Campaign", str], Awaitable[None]]  # the campaign, the stage 
 ALWAYS = ("reviews", "worker", "temporal", "postgres", "workflow")
 SOMETIMES = ("gateway", "people", "goals", "scoring", "notify", "bridge", "redis")
 PREPARED_WITHIN = 8.0  # seconds; what a machine of two cores needs that does little else
+MOST_SLOWER = 5.0  # beyond which it is not the machine
 COMMENTS = ("希望复核", "个人原因", "第三季度上线的项目未计入目标达成", "肯定了本期成果")
 
 
@@ -63,7 +64,7 @@ class Campaign:
         clock = asyncio.get_running_loop().time
         begun = clock()
         crowd = await story.prepare()
-        slower = max(1.0, (clock() - begun) / PREPARED_WITHIN)
+        slower = min(max(1.0, (clock() - begun) / PREPARED_WITHIN), MOST_SLOWER)
         story.pace *= slower
         story.deadline_seconds *= slower
         return crowd

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
 from pydantic import Field
@@ -17,6 +16,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+
+from services.runtime.settings import File
 
 _RETENTION = timedelta(days=30)
 WAIT_SECONDS = 300.0  # a server that starts beside us makes its schema first
@@ -40,9 +41,9 @@ class EngineJobSettings(BaseSettings):
     temporal_address: str = Field(validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(validation_alias="TEMPORAL_NAMESPACE")
     temporal_tls: bool = Field(default=False, validation_alias="TEMPORAL_TLS")
-    authority_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_SERVER_CA_CERT_PATH")
-    certificate_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_CERT_PATH")
-    key_file: Path | None = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_KEY_PATH")
+    authority_file: File = Field(default=None, validation_alias="TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+    certificate_file: File = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_CERT_PATH")
+    key_file: File = Field(default=None, validation_alias="TEMPORAL_TLS_CLIENT_KEY_PATH")
     temporal_api_key: str = Field(default="", validation_alias="TEMPORAL_API_KEY", repr=False)
 
     def tls(self) -> TLSConfig | bool:

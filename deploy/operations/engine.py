@@ -25,6 +25,7 @@ from workflows.queues import WORK, pollers_of
 
 _LOOK_AGAIN_SECONDS = 0.5
 _GONE_SECONDS = 60.0
+_QUIET_SECONDS = 3.0  # lists of Temporal's other stores are renewed each second
 _NOTED_SECONDS = 30.0
 _POLL = timedelta(seconds=_NOTED_SECONDS)
 _KNOWN_SECONDS = 120.0  # a server looks for new attributes once a minute
@@ -106,26 +107,22 @@ async def count_of(engine: Client, tenant_id: UUID) -> int:
 async def end_all(engine: Client, reason: str) -> int:
     """Terminate every running workflow of Attune: the rows start again what they want. Return how many.
 
-    Lists follow what was begun a little later, so it is done when a later one holds nothing. Raises TimeoutError when
-    Temporal goes on listing some.
+    Lists follow by a second or so what was begun and ended, so it is done when nothing has been listed for a while.
+    Raises TimeoutError when Temporal goes on listing what has been ended.
     """
-    _, ended = await _end_listed(engine, reason)
-    async with _within(_GONE_SECONDS, "Temporal did not let go of all running workflows"):
-        while True:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            listed, more = await _end_listed(engine, reason)
-            ended += more
-            if not listed:
-                return ended
-
-
-async def _end_listed(engine: Client, reason: str) -> tuple[int, int]:
-    """Terminate what is listed as running; return how many were listed, and how many of these did run."""
-    listed = ended = 0
-    async for found in engine.list_workflows(_RUNNING):
-        listed += 1
-        ended += await _terminate(engine, found.id, found.run_id, reason)
-    return listed, ended
+    ended, asked, clock = 0, set[tuple[str, str | None]](), asyncio.get_running_loop().time
+    seen = clock()  # something that was not yet asked to end
+    while True:
+        listed = {(found.id, found.run_id) async for found in engine.list_workflows(_RUNNING)}
+        for workflow_id, run_id in listed - asked:
+            ended += await _terminate(engine, workflow_id, run_id, reason)
+            seen = clock()
+        asked |= listed
+        if not listed and clock() >= seen + _QUIET_SECONDS:
+            return ended
+        if listed and clock() > seen + _GONE_SECONDS:
+            raise TimeoutError(f"Temporal did not let go of all running workflows within {_GONE_SECONDS:.0f} s")
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 async def delete_tenant(engine: Client, tenant_id: UUID) -> int:

@@ -229,7 +229,8 @@ class TokenVerifier:
                 self._watch.distrust()
                 continue
             keys[key.thumbprint()] = (file.stem.rsplit("-", 1)[0], key)
-        self._keys, self._seen = keys, {}
+        if {each: of[0] for each, of in keys.items()} != {each: of[0] for each, of in self._keys.items()}:
+            self._keys, self._seen = keys, {}  # else what was verified by them goes on to count
 
 
 class Gate:

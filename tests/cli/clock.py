@@ -87,9 +87,10 @@ class Clock:
         """Look and perform until nothing is due. Raises RuntimeError when that does not end."""
         cycle = CycleRef(self._tenant, cycle_id)
         for _ in range(MANY):
+            # Another test's transaction may hold back what has just been told, by the consumer before this one too.
             for consumer in self._consumers:
-                for name in FOLLOWED:  # another test's transaction may hold back what has just been told, by the
-                    await beyond_the_horizon(self._world.databases[name], "event")  # consumer before this one too
+                for name in FOLLOWED:
+                    await beyond_the_horizon(self._world.databases[name], "event")
                 await consumer.catch_up()
                 while await self._corrector.round():
                     pass

@@ -194,15 +194,20 @@ async def appeal_stalled(company: Company) -> Clear:
     return lambda: company.command(assign_appeal, AssignAppeal(appeal, new_id(), WHY))
 
 
+async def owed_value(seed: Seed, participant: UUID) -> None:
+    """A value of the cycle's form that somebody has to give."""
+    rule = FormRule(seed.form_id, new_id(), 1)
+    await seed.rows("UPDATE cycle SET forms = CAST(:forms AS jsonb) RETURNING id", forms=json.dumps([to_json(rule)]))
+    row = {"cycle_id": seed.cycle_id, "participant_id": participant, "item": "kpi/output", "provider_id": new_id()}
+    await seed.insert(tables.provider, **row)
+
+
 async def actual_missing(company: Company) -> Clear:
     """The providers' stage has closed without a value; HR enters it."""
     seed = company.seed
     await seed.stage(StageKind.DATA_ENTRY, StageState.CLOSED, seed.now - HOUR, closed_at=seed.now)
-    rule = FormRule(seed.form_id, new_id(), 1)
-    await seed.rows("UPDATE cycle SET forms = CAST(:forms AS jsonb) RETURNING id", forms=json.dumps([to_json(rule)]))
     participant, _ = await seed.participant(new_id())
-    row = {"cycle_id": seed.cycle_id, "participant_id": participant, "item": "kpi/output", "provider_id": new_id()}
-    await seed.insert(tables.provider, **row)
+    await owed_value(seed, participant)
 
     async def enter() -> None:
         entry = Entry(0, "kpi/output", "12", participant_id=participant)
@@ -217,6 +222,7 @@ async def formula_error(company: Company) -> Clear:
     seed = company.seed
     stage = await seed.stage(StageKind.MANAGER_REVIEW, StageState.SETTLING, seed.now - HOUR)
     participant, _ = await seed.participant(new_id(), state="in_review")
+    await owed_value(seed, participant)
     before = UUID(int=participant.int - 1)
     marked = MarkScored(stage, 1, before, participant, {participant: "FORMULA_ERROR"})
     await company.command(mark_scored, marked, by=company.worker)

@@ -54,7 +54,8 @@ async def test_of_twelve_writers_none_is_late_in_forty_trials(race: Make) -> Non
         outcomes.append(await contest.run(head_start=0.002 * (trial % 10), stagger=0.002, flanked=True))
     assert sum(outcome.late for outcome in outcomes) == 0
     assert all(sum(outcome.accepted) + outcome.refused == WRITERS for outcome in outcomes)
-    assert all(outcome.refused and any(outcome.accepted) for outcome in outcomes), "the close came among the writers"
+    between = [set(outcome.accepted[1:-1]) for outcome in outcomes]
+    assert {0, 1} in between, "the close came among those who were held by nothing, at least once"
 
 
 async def test_the_closer_commits_while_twenty_four_still_write(race: Make) -> None:

@@ -30,7 +30,7 @@ def made_here(at: datetime, *parts: str) -> UUID:
 
 
 async def test_ids_are_what_they_have_been_in_every_release(service_database: Callable[[str], Database]) -> None:
-    """A repeated insert finds its rows by them, also when the process that made them was of another release."""
+    """A repeated enrolment finds its rows by them, also when the process that made them was of another release."""
     at = datetime(2026, 9, 30, 16, 0, 1, 250_000, tzinfo=UTC)
     query = text("SELECT n, deterministic_id(:at, n::text, '同频', 'manager') FROM generate_series(1, 500) AS n")
     for service in ("people", "goals", "reviews", "scoring", "notify"):

@@ -1,5 +1,6 @@
 """The worker's RPCs as they stand on the wire: a launch through to scored, reconciled and recurring, over real gRPC."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,18 +10,23 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import text
 
 from protos.reviews.v1 import clockwork_pb2, cycles_pb2
 from services.runtime.database import Database
 from services.runtime.errors import reason_of
 from tests.reviews.wires import Wire, served
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-async def wire(
-    service_database: Callable[[str], Database], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Wire]:
-    async with served(service_database("reviews"), tmp_path_factory.mktemp("keys")) as wire:
+def database(service_database: Callable[[str], Database]) -> Database:
+    return service_database("reviews")
+
+
+@pytest.fixture(scope="module")
+async def wire(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wire]:
+    async with served(database, tmp_path_factory.mktemp("keys")) as wire:
         yield wire
 
 
@@ -209,14 +215,20 @@ async def test_a_schedule_makes_the_cycle_of_a_nominal_time_once(wire: Wire) -> 
     assert (listed.launched, listed.paused) == (1, True)
 
 
-async def test_a_scheduled_cycle_that_another_launcher_launches_meanwhile_is_launched(wire: Wire) -> None:
+async def refused_once(wire: Wire) -> tuple[clockwork_pb2.CreateScheduledCycleRequest, str]:
+    """A scheduled launch that was refused, so that its cycle is there as a draft, and would not be now; the cycle."""
     create = schedule_request(cycles_pb2.ON_PERSON_FINDINGS_REFUSE)
     launch = nominal_launch((await wire.cycles.CreateSchedule(create, **wire.hr)).schedule)
     members = wire.company.members_now
     wire.company.members_now = replace(members, problems=[1] * len(members))
     refused = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
-    assert not refused.launched, "and the cycle is there, in draft"
+    assert not refused.launched
     wire.company.members_now = members
+    return launch, refused.cycle_id
+
+
+async def test_a_scheduled_cycle_that_another_launcher_launches_meanwhile_is_launched(wire: Wire) -> None:
+    launch, cycle_id = await refused_once(wire)
     others: list[clockwork_pb2.CreateScheduledCycleResponse] = []
 
     async def launched_by_another() -> None:
@@ -225,4 +237,25 @@ async def test_a_scheduled_cycle_that_another_launcher_launches_meanwhile_is_lau
     wire.company.meanwhile = launched_by_another  # the draft has been read by then, and is not yet checked
     mine = await wire.clockwork.CreateScheduledCycle(launch, **wire.service())
     assert [each.launched for each in (mine, *others)] == [True, True]
-    assert {each.cycle_id for each in (mine, *others)} == {refused.cycle_id}
+    assert {each.cycle_id for each in (mine, *others)} == {cycle_id}
+
+
+@pytest.mark.parametrize(("becomes", "launched"), [("launching", True), ("canceled", False)])
+async def test_a_scheduled_cycle_that_hr_is_changing_is_waited_for(
+    wire: Wire, database: Database, becomes: str, launched: bool
+) -> None:
+    launch, cycle_id = await refused_once(wire)
+    keys = {"id": cycle_id, "state": becomes}
+    async with database.transaction(wire.tenant_id) as hr:
+        await hr.execute(text("UPDATE cycle SET state = :state WHERE id = :id"), keys)
+        launching = asyncio.ensure_future(wire.clockwork.CreateScheduledCycle(launch, **wire.service()))
+        await until(lambda: waits(database, wire.tenant_id), what="the launch waits for HR")
+    reply = await launching
+    assert (reply.cycle_id, reply.launched) == (cycle_id, launched)
+
+
+async def waits(database: Database, tenant_id: UUID) -> bool:
+    """Whether a session of this role and database waits for a lock; those of others are hidden."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with database.transaction(tenant_id) as connection:
+        return bool(await connection.scalar(text(waiting)))

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from temporalio.service import TLSConfig
 
+from deploy.jobs.engine import EngineJobSettings
 from services.gateway.settings import GatewaySettings
 from services.goals.settings import GoalsSettings
 from services.notify.settings import NotifySettings
@@ -229,3 +231,11 @@ def test_an_empty_variable_names_no_file(sound: pytest.MonkeyPatch) -> None:
             sound.setenv(kind.variable(name), "")
         found = load(kind)
         assert {name: getattr(found, name) for name in names} == dict.fromkeys(names)
+
+
+def test_an_empty_variable_names_no_file_to_jobs_and_commands_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_TLS", "true")
+    for part in ("SERVER_CA_CERT", "CLIENT_CERT", "CLIENT_KEY"):
+        monkeypatch.setenv(f"TEMPORAL_TLS_{part}_PATH", "")
+    settings = EngineJobSettings(temporal_address="temporal.example:7233", temporal_namespace="attune")
+    assert settings.tls() == TLSConfig()

@@ -64,7 +64,7 @@ class FakeStage:
 
 @dataclass
 class FakeCycle:
-    """The rows of one cycle, moved on by looks and steps as reviews does it."""
+    """The rows of one cycle, moved on by looks and steps as reviews does it, but that no reminder is ever too late."""
 
     stages: list[FakeStage]
     enrolled: bool = True

@@ -1,4 +1,4 @@
-"""Which tasks a stage gives to whom: set-based inserts with deterministic ids, so that a chunk may be repeated."""
+"""Which tasks a stage gives to whom: set-based inserts; by uq_task_duty a repeated chunk gives nobody a second one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.reviews.domain.calendar import Calendar
 from services.reviews.domain.cycle_definition import CalendarCopy, WrittenPopulation, WrittenRule
 from services.reviews.domain.errors import CycleHasErrors, CycleStateInvalid, ScheduleNotFound
-from services.reviews.domain.model import Cycle, CycleSchedule, ScheduleState
+from services.reviews.domain.model import Cycle, CycleSchedule, CycleState, ScheduleState
 from services.reviews.domain.schedules import KNOWN_LAUNCHES, judged_period, launch_times, name_of
 from services.reviews.policy import require_administrator
 from services.reviews.usecases.cycle_definition import CreateCycle, CycleDefiner, create_cycle
@@ -203,9 +203,9 @@ async def create_scheduled_cycle(work: NeedsScheduledLaunch, command: CreateSche
     schedule = await work.schedules.get(command.schedule_id, lock=True)
     if command.cycle_id is None:
         raise ScheduleNotFound("the cycle was not made")
-    cycle = await work.cycles.get(command.cycle_id)
-    launched = cycle.state not in LAUNCHABLE
-    if not launched and command.examination is not None:
+    cycle = await work.cycles.get(command.cycle_id, lock=True)  # HR may be launching it just now
+    launched = cycle.state not in (*LAUNCHABLE, CycleState.CANCELED)
+    if cycle.state in LAUNCHABLE and command.examination is not None:
         launched = await _launch(work, schedule, command, command.examination)
     if schedule.last_nominal_at is None or schedule.last_nominal_at < command.nominal_at:
         moved = replace(

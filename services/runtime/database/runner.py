@@ -64,7 +64,7 @@ class Runner(Generic[W]):
                 return cast(Reply, kept)
             try:
                 command = await prepare(principal, command)
-            except Exception as error:  # a refusal is known by its shape alone; nothing else is held up here
+            except Exception as error:  # DomainError is a protocol, which cannot be caught; all is raised on
                 # The same request may have been carried out since, and what it did be the reason of this refusal; its
                 # reply was committed with that.
                 kept = await self._kept(tenant_id, key) if isinstance(error, DomainError) else None

@@ -17,7 +17,7 @@ from services.reviews.domain.stalls.facts import CycleFacts, Stall
 CycleCheck = Callable[[CycleFacts], Iterable[Stall]]
 ACTUAL_MISSING = "ACTUAL_MISSING"
 CURED_BY_A_VALUE = frozenset({ACTUAL_MISSING, "FORMULA_ERROR", "NO_INTERVAL"})
-"""Scoring's codes for a value that is not there, or of which the item's method makes no points."""
+"""Scoring's codes for a value that is not there, or of which the item's method makes no points: another one may."""
 
 
 def barrier_is_held_by_extensions(facts: CycleFacts) -> Iterable[Stall]:
