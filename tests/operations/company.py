@@ -1,7 +1,7 @@
 """A small company on a whole stack whose people do what they owe whenever they are asked: it may be set back."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -108,13 +108,18 @@ class SmallCompany:
             await (self._review(code, task) if stage in REVIEWS else self._acknowledge(code))
         return min(len(owed), most)
 
-    async def finish(self, seconds: float = 120.0) -> None:
-        """Have everybody do what they owe, and HR give the release, until the cycle has closed."""
+    async def finish(self, seconds: float = 120.0, told: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Have everybody do what they owe, and HR give the release, until the cycle has closed.
+
+        Nobody acknowledges before they are `told`, where that is given: who has done so already is told nothing.
+        """
         admin = await self.caller("ADMIN")
 
         async def closed() -> bool:
             for stage in (*REVIEWS, "acknowledgement"):
                 if (await self.stages())[stage] == "open":
+                    if stage == "acknowledgement" and told is not None:
+                        await told()
                     await self.act(stage)
             if (await self.stages())["release"] == "open":
                 await admin.post(f"/cycles/{self.cycle_id}:release", {"reason": "按期"}, key=f"release-{self.cycle_id}")

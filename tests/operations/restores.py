@@ -134,8 +134,7 @@ class Restore:
                     await until(self._queued, what="the second opening is queued")
                 sent_while_held = self.mail.taken() - before
                 await self.operate("sends-release", "--discard", discard)
-                await company.finish()
-                await self.mailed(company, "结果")
+                await company.finish(told=lambda: self.mailed(company, "结果"))
                 found = await company.differences()
         wrong = [f"sent while held: {mail[:2]}" for mail in sent_while_held]
         wrong += [f"sent twice: {mail[:2]}" for mail in self.mail.twice()]
